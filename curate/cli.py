@@ -1,0 +1,99 @@
+"""The `curate` command: subcommands, exit statuses, and errors told in one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from schemas.errors import EXIT_FAILED, CurateError
+
+# Where each command lives; a module is imported only when its command is used.
+COMMANDS = {
+    "run": "curate.run_commands",
+    "plan": "curate.run_commands",
+    "verify": "curate.run_commands",
+    "inspect": "curate.look_commands",
+    "report": "curate.look_commands",
+    "trace": "curate.look_commands",
+    "train": "curate.train_command",
+    "demo": "curate.demo_command",
+}
+SUMMARIES = {
+    "run": "Run a recipe: from raw documents to token shards and a manifest.",
+    "plan": "Show what a recipe would read and do; nothing is run.",
+    "verify": "Recompute every checksum and count of a run.",
+    "inspect": "Look at a run's documents: summary, by id, by drop reason, by SQL.",
+    "report": "Write the HTML report of a run.",
+    "trace": "Follow a document to its shards, or a shard row back to its document.",
+    "train": "Train a model from a manifest with Megatron-Core.",
+    "demo": "Run the bundled sample through the whole line, training included.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use, so that `--help` is quick and extras optional."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[name])
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in COMMANDS:
+            from schemas.registry import nearest
+
+            raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], list(COMMANDS))}")
+        return super().resolve_command(context, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="curate-medical", prog_name="curate")
+def main() -> None:
+    """Turn medical literature into trained medical language models, with every token accounted for.
+
+    \b
+    Examples:
+      curate demo
+      curate run recipes/medical.yaml --data ../data --run-dir runs/medical --workers 2
+      curate inspect runs/medical --dropped gopher_quality
+      curate train recipes/train/pretrain-small.yaml --manifest runs/medical/manifest.json --out runs/model
+    """
+
+
+def entry() -> None:
+    """Console entry: messages to standard error, exit status by the kind of error."""
+    try:
+        main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; run the same command again to go on from here", err=True)
+        sys.exit(130)
+    except CurateError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    entry()

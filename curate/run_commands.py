@@ -1,0 +1,161 @@
+"""`curate run`, `curate plan` and `curate verify`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from schemas.errors import EXIT_TOO_MUCH_QUARANTINED
+from schemas.manifest import Manifest
+
+DATA = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command("run", context_settings={"ignore_unknown_options": False})
+@click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--data", type=DATA, help="Root of the recipe's file patterns (default: the recipe's folder).")
+@click.option("--run-dir", type=DATA, required=True, help="Folder of this run; called again on it, the run resumes.")
+@click.option("--engine", default="datatrove", show_default=True, help="datatrove or beam.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes (default: one a core).")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest's digest and counts as JSON.")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def run_command(
+    recipe: Path,
+    data: Path | None,
+    run_dir: Path,
+    engine: str,
+    workers: int | None,
+    as_json: bool,
+    options: tuple[str, ...],
+) -> None:
+    """Run RECIPE up to its token shards and manifest.
+
+    What follows `--` goes to the engine as it is. Exit status: 0 done, 1 failed, 2 the call or the
+    recipe is wrong (nothing was written), 3 done but more was quarantined than the recipe allows.
+
+    \b
+    Examples:
+      curate run recipes/demo.yaml --run-dir runs/demo
+      curate run recipes/medical.yaml --data ../data --run-dir runs/medical --workers 2
+      curate run recipes/medical.yaml --data /data --run-dir runs/m --engine beam -- --runner=DirectRunner
+    """
+    from curate.progress import RunProgress
+    from pipelines.execute import execute
+
+    progress = RunProgress()
+    try:
+        manifest = execute(
+            recipe, data, run_dir, engine, workers or os.cpu_count() or 1, options, watch=progress.watch
+        )
+    finally:
+        progress.close()
+    from curate.report import write_report
+
+    report = write_report(run_dir)
+    told = summary_of(manifest)
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        click.echo(f"read {told['read']:,}  curated {told['curated']:,}  dropped {told['dropped']:,}  "
+                   f"quarantined {told['quarantined']:,}  tokens {told['tokens']:,}", err=True)
+        click.echo(f"report {report}", err=True)
+        click.echo(manifest.digest)
+    if too_much_quarantined(manifest, run_dir):
+        share = manifest.counts.quarantined / max(manifest.counts.quarantined + manifest.counts.read, 1)
+        click.echo(
+            f"warning: {share:.1%} of the inputs were quarantined, more than the recipe's max_quarantined; "
+            f"see `curate inspect {run_dir} --quarantined`",
+            err=True,
+        )
+        raise SystemExit(EXIT_TOO_MUCH_QUARANTINED)
+
+
+def summary_of(manifest: Manifest) -> dict[str, int | str]:
+    """Counts of a manifest in one flat object."""
+    counts = manifest.counts
+    return {
+        "digest": manifest.digest,
+        "read": counts.read,
+        "curated": counts.curated,
+        "dropped": sum(counts.dropped.values()),
+        "quarantined": counts.quarantined,
+        "tokens": counts.total.tokens,
+    }
+
+
+def too_much_quarantined(manifest: Manifest, run_dir: Path) -> bool:
+    """Whether the share of quarantined inputs exceeds what the run's recipe allows."""
+    from pipelines.run_folder import RunFolder
+
+    counts = manifest.counts
+    share = counts.quarantined / max(counts.quarantined + counts.read, 1)
+    return share > RunFolder(run_dir.resolve()).recipe.max_quarantined
+
+
+@click.command("plan")
+@click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--data", type=DATA, help="Root of the recipe's file patterns (default: the recipe's folder).")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan_command(recipe: Path, data: Path | None, as_json: bool) -> None:
+    """Show the stage graph, partitions and sizes of RECIPE; nothing is run and nothing written.
+
+    \b
+    Examples:
+      curate plan recipes/demo.yaml
+      curate plan recipes/medical.yaml --data ../data --json
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.prepare import planned
+
+    loaded, plan = planned(recipe, data)
+    if as_json:
+        click.echo(json.dumps(plan.as_json(), ensure_ascii=False))
+        return
+    console = Console()
+    sources = Table("source", "type", "files", "MB", title=f"{loaded.name}: {plan.files:,} files, {plan.bytes / 1e6:,.1f} MB")
+    for source in loaded.sources:
+        files = [file for part in plan.partitions for file in part if file.source == source.name]
+        sources.add_row(source.name, source.source_type, f"{len(files):,}", f"{sum(f.size for f in files) / 1e6:,.2f}")
+    console.print(sources)
+    stages = Table("stage", "does", "tasks", title="stages")
+    parts = str(len(plan.partitions))
+    keys = int(loaded.dedup.exact) + (loaded.dedup.minhash.bands if loaded.dedup.minhash else 0)
+    shards = sum(len(mixture.components) * mixture.shards for mixture in loaded.mixtures.values())
+    steps = ", ".join(call.name for call in loaded.steps)
+    for name, does, tasks in (
+        ("read", f"read, then {steps or 'no step'}, fingerprint", parts),
+        ("benchmarks", f"index {len(plan.benchmarks)} benchmark files", str(int(bool(loaded.decontaminate)))),
+        ("group", "group equal fingerprints", str(keys)),
+        ("cluster", "cluster and choose whom to keep", "1"),
+        ("curate", "apply the choice, decontaminate, write the corpus", parts),
+        ("tokenizer", "train the tokenizer" if loaded.tokenizer.train else "take the tokenizer", "1"),
+        ("tokens", "tokenize", parts),
+        ("shards", ", ".join(loaded.mixtures) or "no mixture", str(shards)),
+    ):
+        stages.add_row(name, does, tasks)
+    console.print(stages)
+
+
+@click.command("verify")
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def verify_command(run_dir: Path, as_json: bool) -> None:
+    """Recompute every checksum and count of a run; the first file that differs is named.
+
+    \b
+    Examples:
+      curate verify runs/demo
+      curate verify runs/demo/manifest.json --json
+    """
+    from pipelines.finish import verify
+
+    checked = sum(1 for _ in verify(run_dir))
+    if as_json:
+        click.echo(json.dumps({"files": checked, "ok": True}))
+    else:
+        click.echo(f"ok: {checked} files match the manifest")

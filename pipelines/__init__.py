@@ -1,0 +1,1 @@
+"""Sources and readers, the stage graph, and the engines that run it."""

@@ -1,0 +1,1 @@
+"""Engines: each runs the same stage graph, on one machine or many."""

@@ -1,0 +1,149 @@
+"""Find the files of a recipe: local folders and any fsspec URL, with every file's size."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import fsspec
+from fsspec.utils import glob_translate
+
+from schemas.errors import Unreadable, WrongCall
+from schemas.recipe import Source
+
+URL: Final = re.compile(r"^[a-z][a-z0-9+.-]+(://|::)")
+MAGIC: Final = re.compile(r"[*?\[{]")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file of a source: `uri` is what its documents carry, `location` where it is opened."""
+
+    source: str
+    uri: str
+    location: str
+    size: int
+
+    def as_json(self) -> dict[str, str | int]:
+        """For `plan.json`."""
+        return asdict(self)
+
+
+def find_inputs(source: Source, root: Path) -> list[InputFile]:
+    """All files of a source, sorted by uri; a pattern that matches nothing is a `WrongCall`."""
+    found: dict[str, InputFile] = {}
+    for pattern in source.files:
+        matches = list(_remote(pattern) if URL.match(pattern) else _local(pattern, root))
+        if not matches and not source.optional:
+            where = "" if URL.match(pattern) else f" under {root}"
+            raise WrongCall(
+                f"source '{source.name}': no file matches '{pattern}'{where}; "
+                "give --data, correct the pattern, or mark the source `optional: true`"
+            )
+        for uri, location, size in matches:
+            if not _excluded(uri, source):
+                found[uri] = InputFile(source.name, uri, location, size)
+    return [found[uri] for uri in sorted(found)]
+
+
+def _excluded(uri: str, source: Source) -> bool:
+    return any(re.match(glob_translate(pattern), uri) for pattern in source.exclude)
+
+
+def _local(pattern: str, root: Path) -> Iterator[tuple[str, str, int]]:
+    """Files under `root` that match; links are followed, but no folder is entered twice on a path."""
+    if pattern.startswith("/") or ".." in Path(pattern).parts:
+        base, rest = _fixed_part(Path(pattern) if pattern.startswith("/") else (root / pattern))
+        uri_base = ""
+    else:
+        base, rest = _fixed_part(root / pattern)
+        uri_base = base.relative_to(root).as_posix() if base != root else ""
+        uri_base = f"{uri_base}/" if uri_base not in ("", ".") else ""
+    if not rest:
+        if os.path.lexists(base) and not base.is_dir():
+            yield uri_base.rstrip("/") or base.name, str(base), _size(base)
+        return
+    wanted = re.compile(glob_translate(rest))
+    for path in sorted(_walk(base, ())):
+        relative = path.relative_to(base).as_posix()
+        if wanted.match(relative):
+            yield uri_base + relative, str(path), _size(path)
+
+
+def _fixed_part(pattern: Path) -> tuple[Path, str]:
+    """The folder before the first wildcard, and the pattern from there on."""
+    parts = pattern.parts
+    first = next((index for index, part in enumerate(parts) if MAGIC.search(part)), len(parts))
+    return Path(*parts[:first]), "/".join(parts[first:])
+
+
+def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=True) if not _is_loop(entry) else False:
+            yield from _walk(Path(entry.path), (*above, identity))
+        else:
+            yield Path(entry.path)
+
+
+def _is_loop(entry: os.DirEntry[str]) -> bool:
+    try:
+        entry.stat(follow_symlinks=True)
+    except OSError:
+        return True
+    return False
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _remote(pattern: str) -> Iterator[tuple[str, str, int]]:
+    """Files behind an fsspec URL, chains such as `zip://*.xml::s3://bucket/a.zip` among them."""
+    try:
+        if MAGIC.search(pattern):
+            files = fsspec.open_files(pattern, "rb")
+        else:
+            files = [fsspec.open(pattern, "rb")]
+        for one in files:
+            try:
+                size = int(one.fs.size(one.path) or 0)
+            except (OSError, NotImplementedError, TypeError):
+                size = 0
+            chain = pattern.split("::", 1)[1] if "::" in pattern else None
+            protocol = pattern.split("://", 1)[0]
+            location = f"{protocol}://{one.path.lstrip('/') if chain else one.path}" + (f"::{chain}" if chain else "")
+            if not chain:
+                location = one.fs.unstrip_protocol(one.path)
+            yield location, location, size
+    except (OSError, ValueError, ImportError) as error:
+        raise WrongCall(f"'{pattern}' cannot be listed: {error}") from None
+
+
+def open_input(file: InputFile) -> BinaryIO:
+    """Open an input for reading; what the system refuses is `Unreadable`."""
+    try:
+        if URL.match(file.location):
+            return fsspec.open(file.location, "rb").open()  # type: ignore[no-any-return]
+        path = Path(file.location)
+        if not path.is_file():
+            os.stat(path)
+            raise Unreadable("not a regular file")
+        return path.open("rb")
+    except OSError as error:
+        reason = "symbolic link loop" if error.errno == 40 else (error.strerror or str(error))
+        raise Unreadable(f"cannot be opened: {reason}") from None

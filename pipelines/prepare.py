@@ -1,0 +1,89 @@
+"""Validate a recipe and its inputs completely, then make the run's folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.draft import FORMATS
+from pipelines.plan import Plan, make_plan
+from pipelines.run_folder import RunFolder
+from pipelines.stages.tokens import GIVEN_TOKENIZER, members
+from pipelines.steps import bind_steps, score_names
+from schemas.benchmark import read_items
+from schemas.document import document_columns
+from schemas.errors import WrongCall
+from schemas.files import canonical_digest, write_json, write_text, written_whole
+from schemas.recipe import Recipe
+from schemas.recipe_file import load_recipe
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 of the validated recipe: layout and comments of the file do not matter."""
+    return canonical_digest(recipe.model_dump(mode="json"))
+
+
+def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
+    """The validated recipe and the plan over its inputs; anything wrong is a `WrongCall`."""
+    recipe = load_recipe(recipe_path)
+    bind_steps(recipe)
+    _check_mixtures(recipe, recipe_path)
+    if recipe.tokenizer.file and not (recipe_path.parent / recipe.tokenizer.file).is_file():
+        raise WrongCall(f"{recipe_path}: tokenizer file '{recipe.tokenizer.file}' does not exist")
+    root = (data_root or recipe_path.parent).resolve()
+    if not root.is_dir():
+        raise WrongCall(f"data root {root} is not a folder")
+    for source in recipe.sources:
+        if source.format != "auto":
+            FORMATS.get(source.format)
+    plan = make_plan(recipe, root)
+    check_benchmarks(plan, recipe)
+    return recipe, plan
+
+
+def prepare_run(recipe_path: Path, data_root: Path | None, folder: Path) -> RunFolder:
+    """Validate recipe and inputs, then make the folder; an existing run must be the same one.
+
+    Everything wrong with the call is raised as `WrongCall` before anything is written.
+    """
+    recipe, plan = planned(recipe_path, data_root)
+    run = RunFolder(folder)
+    if (folder / "plan.json").exists():
+        if recipe_digest(run.recipe) != recipe_digest(recipe):
+            raise WrongCall(f"{folder} holds a run of another recipe; choose another --run-dir or delete it")
+        if difference := run.plan.same_inputs(plan):
+            raise WrongCall(f"{folder} was planned over other inputs: {difference}; choose another --run-dir")
+        return run
+    if folder.exists() and any(folder.iterdir()) and not (folder / "recipe.yaml").exists():
+        raise WrongCall(f"{folder} is not empty and holds no run; choose another --run-dir")
+    folder.mkdir(parents=True, exist_ok=True)
+    if recipe.tokenizer.file:
+        with written_whole(folder / GIVEN_TOKENIZER) as temporary:
+            shutil.copyfile(recipe_path.parent / recipe.tokenizer.file, temporary)
+    write_text(folder / "recipe.yaml", recipe_path.read_text(encoding="utf-8"))
+    write_json(folder / "plan.json", plan.as_json())
+    return run
+
+
+def check_benchmarks(plan: Plan, recipe: Recipe) -> None:
+    """Read the first item of every benchmark file, so that a wrong format is told before the run."""
+    columns = {one.name: one.columns for one in recipe.decontaminate.benchmarks} if recipe.decontaminate else {}
+    for file in plan.benchmarks:
+        next(iter(read_items(file.source, Path(file.location), columns[file.source])), None)
+
+
+def _check_mixtures(recipe: Recipe, recipe_path: Path) -> None:
+    """Every component's condition must be SQL over columns that documents of this recipe have."""
+    empty = pl.DataFrame(schema=document_columns(score_names(bind_steps(recipe))))
+    for name, mixture in recipe.mixtures.items():
+        for component in mixture.components:
+            try:
+                members(empty, {name: mixture.model_copy(update={"components": [component]})})
+            except Exception as error:
+                message = str(error).splitlines()[0]
+                raise WrongCall(
+                    f"{recipe_path}: mixture '{name}', component '{component.name}': "
+                    f"`where: {component.where}` is not a condition over the document columns: {message}"
+                ) from None

@@ -1,0 +1,56 @@
+"""A run's folder: where each file of it lies, and what was asked. Cheap to open in any process."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipelines.plan import Plan, load_plan
+from pipelines.steps import BoundStep, bind_steps, score_names
+from schemas.recipe import Recipe
+from schemas.recipe_file import load_recipe
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and inputs of one run; made from the folder's path alone."""
+
+    path: Path
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe this run was asked for."""
+        return load_recipe(self.path / "recipe.yaml")
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The inputs, by partition."""
+        return load_plan(self.path / "plan.json")
+
+    @cached_property
+    def steps(self) -> list[BoundStep]:
+        """The recipe's steps, ready to run."""
+        return bind_steps(self.recipe)
+
+    @property
+    def score_names(self) -> list[str]:
+        """Scores that every document of this run carries."""
+        return score_names(self.steps)
+
+    def stage_file(self, stage: str, name: str) -> Path:
+        """An intermediate file of a stage."""
+        return self.path / "stages" / stage / name
+
+    def partition_name(self, number: int) -> str:
+        """File name of a partition, without suffix."""
+        return f"{number:05d}"
+
+    def log(self, event: str, **details: Any) -> None:
+        """Append one event to `log.jsonl`."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **details}, ensure_ascii=False)
+        with (self.path / "log.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write(line + "\n")

@@ -1,0 +1,171 @@
+"""Stage 4: train or take the tokenizer, tokenize each partition, gather rows into shards."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.run_folder import RunFolder
+from pipelines.stages.read import parquet_frames
+from schemas.errors import CurateError
+from schemas.files import sha256_file, written_whole
+from schemas.recipe import Mixture
+from tokenization.shards import SHARD_SCHEMA, open_shard, shard_name, shuffle_keys, write_shard
+from tokenization.tokenizer import TextTokenizer, load_tokenizer, train_tokenizer
+
+STAGE: Final = "tokens"
+TOKENIZER_STAGE: Final = "tokenizer"
+SHARD_STAGE: Final = "shards"
+TOKENIZER_FILE: Final = "tokenizer/tokenizer.json"
+GIVEN_TOKENIZER: Final = "tokenizer/given.json"  # the recipe's own file, copied when the run is made
+
+
+def prepare_tokenizer(run: RunFolder, task: str) -> dict[str, Any]:
+    """Train on the curated corpus, or copy the recipe's file, into `tokenizer/`."""
+    target = run.path / TOKENIZER_FILE
+    wanted = run.recipe.tokenizer
+    if wanted.file:
+        source = run.path / GIVEN_TOKENIZER
+        load_tokenizer(source)
+        with written_whole(target) as temporary:
+            shutil.copyfile(source, temporary)
+    else:
+        assert wanted.train is not None
+        tokenizer = train_tokenizer(_training_texts(run, wanted.train.max_characters), wanted.train.vocab_size)
+        with written_whole(target) as temporary:
+            tokenizer.save(str(temporary), pretty=False)
+    loaded = load_tokenizer(target)
+    return {"vocabulary": loaded.vocabulary, "digest": sha256_file(target)}
+
+
+def _training_texts(run: RunFolder, max_characters: int) -> Iterator[list[str]]:
+    """Curated texts; above `max_characters` an even sample of documents by their hash."""
+    paths = sorted((run.path / "curated").glob("*.parquet"))
+    total = sum(
+        int(frame["text"].str.len_chars().sum()) for path in paths for frame in parquet_frames(path, ["text"])
+    )
+    if not total:
+        raise CurateError("no document was kept, so there is nothing to train a tokenizer on; see report.html")
+    share = min(1.0, max_characters / total)
+    limit = np.uint64(min(int(share * 2**64), 2**64 - 1))
+    for path in paths:
+        for frame in parquet_frames(path, ["id", "text"]):
+            chosen = frame.filter(shuffle_keys(frame["id"], run.recipe.seed) <= limit)
+            yield chosen["text"].to_list()
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(path: Path, modified: int) -> TextTokenizer:
+    return load_tokenizer(path)
+
+
+def run_tokenizer(run: RunFolder) -> TextTokenizer:
+    """The run's tokenizer, loaded once a process."""
+    path = run.path / TOKENIZER_FILE
+    return _tokenizer(path, path.stat().st_mtime_ns)
+
+
+def member_column(mixture: str, component: str) -> str:
+    """Name of the column that says whether a row belongs to a component."""
+    return f"in:{mixture}/{component}"
+
+
+def members(frame: pl.DataFrame, mixtures: dict[str, Mixture]) -> pl.DataFrame:
+    """One boolean column a component, by its SQL condition over the document columns."""
+    context = pl.SQLContext(documents=frame.with_row_index("_row"), eager=True)
+    columns = []
+    for mixture_name, mixture in mixtures.items():
+        for component in mixture.components:
+            name = member_column(mixture_name, component.name)
+            query = f"SELECT ({component.where}) AS member FROM documents ORDER BY _row"
+            columns.append(context.execute(query)["member"].cast(pl.Boolean).fill_null(False).alias(name))
+    return pl.DataFrame(columns)
+
+
+def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
+    """Token ids of one partition with their order key and memberships, sorted by the key."""
+    tokenizer = run_tokenizer(run)
+    tables: list[pa.Table] = []
+    tokens_of: list[pl.DataFrame] = []
+    for frame in parquet_frames(run.path / "curated" / f"{task}.parquet"):
+        ids = tokenizer.encode_documents(frame["text"].to_list())
+        lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+        offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+        values = np.concatenate([np.asarray(one, dtype=np.int32) for one in ids]) if ids else np.zeros(0, np.int32)
+        lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, pa.int32()))
+        keys = shuffle_keys(frame["id"], run.recipe.seed)
+        columns: dict[str, Any] = {"key": keys.to_arrow(), "doc_id": frame["id"].to_arrow().cast(pa.string())}
+        for series in members(frame, run.recipe.mixtures).iter_columns():
+            columns[series.name] = series.to_arrow()
+        tables.append(pa.table({**columns, "input_ids": lists}))
+        tokens_of.append(pl.DataFrame({"id": frame["id"], "tokens": lengths}))
+    with written_whole(run.stage_file(STAGE, f"{task}.counts.parquet")) as temporary:
+        pl.concat([pl.DataFrame(schema={"id": pl.String, "tokens": pl.Int64}), *tokens_of]).write_parquet(temporary)
+    documents = tokens = 0
+    with written_whole(run.stage_file(STAGE, f"{task}.arrow")) as temporary:
+        table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
+        table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        documents = table.num_rows
+        tokens = sum(int(frame["tokens"].sum()) for frame in tokens_of)
+    return {"documents": documents, "tokens": tokens}
+
+
+def shard_tasks(run: RunFolder) -> list[str]:
+    """One task a shard: `mixture/component/number`."""
+    return [
+        f"{name}/{component.name}/{number:05d}"
+        for name, mixture in run.recipe.mixtures.items()
+        for component in mixture.components
+        for number in range(mixture.shards)
+    ]
+
+
+def shard_path(run: RunFolder, task: str) -> Path:
+    """Where the shard of a task lies in the run."""
+    mixture, component, number = task.split("/")
+    return run.path / "shards" / mixture / component / shard_name(int(number), run.recipe.mixtures[mixture].shards)
+
+
+def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
+    """Gather the rows of one shard from all partitions, in the order of their keys."""
+    mixture, component, number = task.split("/")
+    shards = run.recipe.mixtures[mixture].shards
+    low, high = _key_range(int(number), shards)
+    member = member_column(mixture, component)
+    parts = []
+    for partition in range(len(run.plan.partitions)):
+        table = open_shard(run.stage_file(STAGE, f"{partition:05d}.arrow"))
+        if not table.num_rows:
+            continue
+        keys = table.column("key").combine_chunks().to_numpy()
+        start, stop = np.searchsorted(keys, [low, high])
+        rows = table.slice(start, stop - start)
+        parts.append(rows.filter(rows.column(member)).select(["key", "doc_id", "input_ids"]))
+    table = pa.concat_tables(parts) if parts else SHARD_SCHEMA.empty_table().append_column("key", pa.array([], pa.uint64()))
+    order = pc.sort_indices(table, [("key", "ascending"), ("doc_id", "ascending")])
+    rows = table.take(order).select(SHARD_SCHEMA.names)
+    path = shard_path(run, task)
+    write_shard(path, rows)
+    return {
+        "rows": rows.num_rows,
+        "tokens": sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks),
+        "bytes": path.stat().st_size,
+        "sha256": sha256_file(path),
+    }
+
+
+def _key_range(number: int, shards: int) -> tuple[np.uint64, np.uint64]:
+    """Keys from (inclusive) and to (exclusive) of a shard; the same cut as `shard_numbers`."""
+    low = -((-number << 32) // shards)
+    high = -((-(number + 1) << 32) // shards)
+    return np.uint64(low << 32), np.uint64(min(high << 32, 2**64 - 1))

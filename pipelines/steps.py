@@ -1,0 +1,126 @@
+"""Run a chain of steps over a frame of documents; dropped rows leave the chain, never the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from schemas.document import EDIT, document_columns
+from schemas.errors import CurateError, WrongCall
+from schemas.recipe import Recipe
+from schemas.step import STEPS, Batch, Outcome, StepKind
+
+
+@dataclass(frozen=True)
+class BoundStep:
+    """A step with its validated parameters and the rows it applies to (`where`, SQL)."""
+
+    kind: StepKind
+    parameters: Mapping[str, Any]
+    where: str | None
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores it adds."""
+        return self.kind.score_names(self.parameters)
+
+
+def bind_steps(recipe: Recipe) -> list[BoundStep]:
+    """The recipe's steps, looked up and validated, in order."""
+    bound = []
+    for call in recipe.steps:
+        kind = STEPS.get(call.name)
+        if call.where is not None:
+            _condition(call.where)
+        bound.append(BoundStep(kind, kind.parameters(call.parameters), call.where))
+    return bound
+
+
+def score_names(steps: Sequence[BoundStep]) -> list[str]:
+    """All scores that a recipe's documents carry, in the order of its steps."""
+    return list(dict.fromkeys(name for step in steps for name in step.scores))
+
+
+def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
+    """The same rows in the same order, with scores, edits and decisions.
+
+    `frame` has `READ_COLUMNS`; the result has `document_columns` of the steps' scores.
+    """
+    names = score_names(steps)
+    alive = frame.with_columns(
+        pl.int_range(pl.len()).alias("_row"),
+        pl.lit(None, pl.String).alias("dropped_by"),
+        pl.lit(None, pl.String).alias("drop_reason"),
+        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names),
+    )
+    gone: list[pl.DataFrame] = []
+    for step in steps:
+        if alive.is_empty():
+            break
+        alive = _apply(alive, step)
+        dropped = alive["dropped_by"].is_not_null()
+        gone.append(alive.filter(dropped))
+        alive = alive.filter(~dropped)
+    rows = pl.concat([*gone, alive]).sort("_row")
+    scores = pl.struct(pl.col(f"_score_{name}").alias(name) for name in names) if names else pl.lit(None)
+    columns = document_columns(names)
+    return rows.with_columns(scores=scores).select(list(columns)).cast(columns)  # type: ignore[arg-type]
+
+
+def _apply(frame: pl.DataFrame, step: BoundStep) -> pl.DataFrame:
+    if step.where is None:
+        return _applied(frame, step)
+    chosen = frame.select(_condition(step.where)).to_series().fill_null(False)
+    if not chosen.any():
+        return frame
+    return pl.concat([_applied(frame.filter(chosen), step), frame.filter(~chosen)]).sort("_row")
+
+
+def _condition(where: str) -> pl.Expr:
+    try:
+        return pl.sql_expr(where)
+    except Exception as error:
+        raise WrongCall(f"`where: {where}` is not an SQL condition: {error}") from None
+
+
+def _applied(frame: pl.DataFrame, step: BoundStep) -> pl.DataFrame:
+    batch = Batch(frame)
+    try:
+        outcome = step.kind.function(batch, **step.parameters)
+    except WrongCall:
+        raise
+    except Exception as error:
+        ids = ", ".join(frame["id"].head(3))
+        raise CurateError(f"step '{step.kind.name}' failed on documents {ids}, …: {type(error).__name__}: {error}") from error
+    return _with_outcome(frame, step.kind.name, outcome)
+
+
+def _with_outcome(frame: pl.DataFrame, name: str, outcome: Outcome) -> pl.DataFrame:
+    columns = [
+        pl.Series(f"_score_{score}", np.asarray(values, dtype=np.float64)) for score, values in outcome.scores.items()
+    ]
+    columns += [series.alias(column) for column, series in outcome.columns.items()]
+    frame = frame.with_columns(columns)
+    for what, counts in outcome.edits.items():
+        if not counts.any():
+            continue
+        edit = pl.struct(
+            pl.lit(name).alias("step"), pl.lit(what).alias("what"), pl.Series("count", counts, dtype=pl.Int64)
+        ).cast(EDIT)
+        frame = frame.with_columns(
+            edits=pl.when(pl.Series(counts > 0))
+            .then(pl.concat_list(pl.col("edits"), edit.implode() if frame.height == 0 else edit))
+            .otherwise(pl.col("edits"))
+        )
+    if outcome.reasons is not None:
+        reason = outcome.reasons.alias("_reason")
+        frame = frame.with_columns(reason).with_columns(
+            dropped_by=pl.when(pl.col("_reason").is_not_null()).then(pl.lit(name)).otherwise(None),
+            drop_reason=pl.col("_reason"),
+        )
+        frame = frame.drop("_reason")
+    return frame

@@ -1,0 +1,24 @@
+"""Errors a user can act on, each with the exit status the command line returns for it."""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_WRONG_CALL = 2
+EXIT_TOO_MUCH_QUARANTINED = 3
+
+
+class CurateError(Exception):
+    """Something failed while running; the message names the file and the remedy."""
+
+    exit_status = EXIT_FAILED
+
+
+class WrongCall(CurateError):
+    """The call, recipe or configuration is wrong; nothing has been written."""
+
+    exit_status = EXIT_WRONG_CALL
+
+
+class Unreadable(Exception):
+    """An input, or one record of it, cannot be read: it goes to quarantine with this reason."""

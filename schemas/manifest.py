@@ -1,0 +1,149 @@
+"""The manifest: what a corpus holds, shard by shard, and where it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from schemas.errors import WrongCall
+from schemas.files import canonical_digest, read_json, write_json
+
+FORMAT_VERSION: Final = 1
+# What the digest leaves out: itself, and what says when or with what code, not what.
+NOT_CONTENT: Final = ("digest", "code_version")
+
+
+class Part(BaseModel):
+    """A model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(Part):
+    """A file of the run: path relative to the manifest, rows, bytes, SHA-256."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Shard(FileEntry):
+    """A token shard."""
+
+    tokens: int
+
+
+class ComponentShards(Part):
+    """One component of a mixture."""
+
+    weight: float
+    where: str
+    documents: int
+    tokens: int
+    shards: list[Shard]
+
+
+class MixtureShards(Part):
+    """One mixture: its components by name."""
+
+    components: dict[str, ComponentShards]
+
+
+class TokenizerEntry(Part):
+    """The tokenizer of all shards."""
+
+    file: str
+    digest: str
+    vocabulary: int
+    end_of_text: str
+    end_of_text_id: int
+
+
+class Totals(Part):
+    """Documents, characters and tokens of one group."""
+
+    documents: int
+    characters: int
+    tokens: int
+
+
+class Counts(Part):
+    """What came in and what became of it: `read = curated + dropped`, `quarantined` beside it."""
+
+    read: int
+    quarantined: int
+    dropped: dict[str, int]
+    curated: int
+    total: Totals
+    by_source: dict[str, Totals]
+    by_type: dict[str, Totals]
+    by_language: dict[str, Totals]
+    by_authority: dict[str, Totals]
+
+
+class Contamination(Part):
+    """What was found of one benchmark."""
+
+    benchmark: str
+    items: int
+    items_unchecked: int
+    items_found: int
+    documents: int
+
+
+class Manifest(Part):
+    """The content of `manifest.json`; `digest` covers everything but time, place, engine and code."""
+
+    format_version: int = FORMAT_VERSION
+    digest: str = ""
+    name: str
+    seed: int
+    parents: list[str] = []
+    recipe_digest: str
+    code_version: str
+    tokenizer: TokenizerEntry
+    licences: dict[str, int]
+    decontaminated_of: list[Contamination]
+    counts: Counts
+    mixtures: dict[str, MixtureShards]
+    files: list[FileEntry]
+
+    def content_digest(self) -> str:
+        """SHA-256 of the manifest's content in canonical JSON."""
+        return canonical_digest(self.model_dump(mode="json", exclude=set(NOT_CONTENT)))
+
+    def sealed(self) -> Manifest:
+        """The same manifest with its digest filled in."""
+        return self.model_copy(update={"digest": self.content_digest()})
+
+    def write(self, path: Path) -> None:
+        """Write `manifest.json`."""
+        write_json(path, self.model_dump(mode="json"))
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Read and check a manifest: its form, its version and its own digest."""
+    if path.is_dir():
+        path = path / "manifest.json"
+    try:
+        manifest = Manifest.model_validate(read_json(path))
+    except FileNotFoundError:
+        raise WrongCall(f"{path} does not exist; `curate run RECIPE --run-dir D` writes one") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WrongCall(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except (OSError, ValueError) as error:
+        raise WrongCall(f"{path}: {error}") from None
+    if manifest.format_version != FORMAT_VERSION:
+        raise WrongCall(f"{path}: format version {manifest.format_version}; this code reads {FORMAT_VERSION}")
+    if manifest.digest != manifest.content_digest():
+        raise WrongCall(f"{path}: the digest does not match the content; the manifest was changed by hand")
+    return manifest
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON Schema of manifests, as published in `schemas/published/manifest.schema.json`."""
+    return Manifest.model_json_schema()

@@ -1,0 +1,198 @@
+"""The recipe: what to read, which steps to take, what to mix. Data, validated before anything runs."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from schemas.document import AUTHORITY_GRADES, SOURCE_TYPES
+
+SourceType = Literal[
+    "textbook",
+    "guideline",
+    "consensus",
+    "literature",
+    "drug_label",
+    "encyclopedia",
+    "clinical_pathway",
+    "exam",
+    "dialogue",
+    "record",
+    "web",
+    "knowledge",
+]
+assert set(SourceType.__args__) == set(SOURCE_TYPES)  # type: ignore[attr-defined]
+Grade = Literal["A", "B", "C", "D", "E"]
+assert tuple(Grade.__args__) == AUTHORITY_GRADES  # type: ignore[attr-defined]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Patterns = Annotated[list[str], BeforeValidator(_as_list)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+
+class Strict(BaseModel):
+    """A model that refuses unknown keys and cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """Files of one kind and origin; `name` is part of every document's id."""
+
+    name: Name
+    files: Patterns
+    exclude: Patterns = []
+    format: str = "auto"
+    source_type: SourceType
+    licence: str | None = None
+    authority: Grade | None = None
+    publisher: str | None = None
+    language: str | None = None
+    text: str | None = None
+    title: str | None = None
+    optional: bool = False
+
+
+class StepCall(Strict):
+    """A registered step by name, with its parameters, and the rows it looks at (SQL; default all)."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+    where: str | None = None
+
+
+class MinHash(Strict):
+    """Parameters of near-duplicate search; see `dedup.minhash.MinHashConfig`."""
+
+    ngram: int = Field(5, ge=1, le=50)
+    bands: int = Field(14, ge=1, le=256)
+    rows: int = Field(8, ge=1, le=64)
+
+
+class Dedup(Strict):
+    """Which duplicates are removed."""
+
+    exact: bool = True
+    minhash: MinHash | None = MinHash()
+
+    @field_validator("minhash", mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        return {True: {}, False: None}.get(value, value) if isinstance(value, bool) else value
+
+
+class BenchmarkFiles(Strict):
+    """A benchmark to keep out of the corpus; `columns` maps roles to columns in unknown formats."""
+
+    name: Name
+    files: Patterns
+    columns: dict[str, str | list[str]] | None = None
+    optional: bool = False
+
+
+class Decontaminate(Strict):
+    """Which benchmarks to find, and whether documents or only the spans go."""
+
+    benchmarks: list[BenchmarkFiles]
+    ngram: int = Field(13, ge=5, le=100)
+    action: Literal["drop", "cut"] = "drop"
+
+
+class TokenizerTraining(Strict):
+    """A byte-level BPE trained on the curated corpus."""
+
+    vocab_size: int = Field(8000, ge=300, le=1_000_000)
+    max_characters: int = Field(200_000_000, ge=1000)
+
+
+class Tokenizer(Strict):
+    """Train one, or use a Hugging Face `tokenizer.json`."""
+
+    train: TokenizerTraining | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Tokenizer:
+        if (self.train is None) == (self.file is None):
+            raise ValueError("give either `train` or `file`")
+        return self
+
+
+class Component(Strict):
+    """Documents that a mixture takes: an SQL condition over the document columns, and a weight."""
+
+    name: Name
+    where: str = "true"
+    weight: float = Field(1.0, gt=0)
+
+
+class Mixture(Strict):
+    """Weighted components, each cut into `shards` files."""
+
+    components: list[Component] = Field(min_length=1)
+    shards: int = Field(1, ge=1, le=100_000)
+
+    @field_validator("components")
+    @classmethod
+    def _unique(cls, value: list[Component]) -> list[Component]:
+        return _unique_names(value, "component")
+
+
+class Recipe(Strict):
+    """A whole curation run."""
+
+    name: Name
+    seed: int = Field(17, ge=0)
+    sources: list[Source] = Field(min_length=1)
+    steps: list[StepCall] = []
+    dedup: Dedup = Dedup()
+    decontaminate: Decontaminate | None = None
+    tokenizer: Tokenizer = Tokenizer(train=TokenizerTraining())
+    mixtures: dict[str, Mixture] = {}
+    max_quarantined: float = Field(0.05, ge=0, le=1)
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return [_step_call(entry) for entry in value] if isinstance(value, list) else value
+
+    @field_validator("sources")
+    @classmethod
+    def _unique(cls, value: list[Source]) -> list[Source]:
+        return _unique_names(value, "source")
+
+    @field_validator("mixtures")
+    @classmethod
+    def _mixture_names(cls, value: dict[str, Mixture]) -> dict[str, Mixture]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+                raise ValueError(f"mixture name '{name}' may hold letters, digits, '.', '_' and '-'")
+        return value
+
+
+def _step_call(entry: Any) -> Any:
+    """`- normalise`, `- length: {…}` and `- {name: …, parameters: …}` all mean a step call."""
+    if isinstance(entry, str):
+        return {"name": entry}
+    if isinstance(entry, dict) and len(entry) == 1 and "name" not in entry:
+        ((name, parameters),) = entry.items()
+        if not isinstance(parameters, dict):
+            return {"name": name, "parameters": {} if parameters is None else parameters}
+        rest = {key: value for key, value in parameters.items() if key != "where"}
+        return {"name": name, "parameters": rest, "where": parameters.get("where")}
+    return entry
+
+
+def _unique_names(items: list[Any], kind: str) -> list[Any]:
+    seen: set[str] = set()
+    for item in items:
+        if item.name in seen:
+            raise ValueError(f"{kind} name '{item.name}' is used twice")
+        seen.add(item.name)
+    return items

@@ -1,0 +1,119 @@
+"""Read YAML configuration so that every error names file, line and the nearest right name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from schemas.errors import WrongCall
+from schemas.recipe import Recipe
+from schemas.registry import nearest
+from schemas.step import STEPS
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The validated recipe at `path`; anything wrong is a `WrongCall` with file and line."""
+    raw = read_yaml(path)
+    recipe = validated(Recipe, raw, path)
+    for index, call in enumerate(recipe.steps):
+        try:
+            STEPS.get(call.name).parameters(call.parameters)
+        except WrongCall as error:
+            raise WrongCall(f"{path}:{line_of(raw, ('steps', index))}: {error}") from None
+    return recipe
+
+
+def read_yaml(path: Path) -> Any:
+    """The YAML of `path` with its line numbers (ruamel round-trip types)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise WrongCall(f"{path} does not exist") from None
+    except OSError as error:
+        raise WrongCall(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise WrongCall(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    try:
+        raw = YAML(typ="rt").load(text)
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise WrongCall(f"{path}:{line}: {str(error.problem).splitlines()[0]}") from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise WrongCall(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    except YAMLError as error:
+        raise WrongCall(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise WrongCall(f"{path}:1: expected a mapping of keys, found {type(raw).__name__}")
+    return raw
+
+
+def validated(model: type[Model], raw: Any, path: Path) -> Model:
+    """`raw` as a `model`; the first error is reported with file, line and, for names, the nearest."""
+    try:
+        return model.model_validate(_plain(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = tuple(part for part in first["loc"] if not (isinstance(part, str) and "[" in part))
+        where = ".".join(map(str, place)) or "recipe"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key '{place[-1]}'{nearest(str(place[-1]), _known_keys(model, place[:-1]))}"
+        raise WrongCall(f"{path}:{line_of(raw, place)}: {where}: {message}") from None
+
+
+def line_of(raw: Any, place: tuple[Any, ...]) -> int:
+    """Line (from 1) of the deepest part of `place` that the file holds."""
+    line = 1
+    for part in place:
+        try:
+            position = raw.lc.key(part) if isinstance(raw, dict) else raw.lc.item(part)
+            line = position[0] + 1
+            raw = raw[part]
+        except (KeyError, IndexError, AttributeError, TypeError):
+            break
+    return line
+
+
+def _plain(raw: Any) -> Any:
+    """ruamel's annotated containers as plain ones; scalars as they are."""
+    if isinstance(raw, dict):
+        return {_plain(key): _plain(value) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_plain(value) for value in raw]
+    if isinstance(raw, bool) or raw is None:
+        return raw
+    for kind in (int, float, str):
+        if isinstance(raw, kind):
+            return kind(raw)
+    return raw
+
+
+def _known_keys(model: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
+    """Field names of the model that stands at `place`, following lists, mappings and options."""
+    current: Any = model
+    for part in place:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            if field is None:
+                return []
+            current = field.annotation
+        current = _inner_model(current)
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _inner_model(argument)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return annotation

@@ -1,0 +1,79 @@
+"""Megatron-Core on CPUs: a thin layer under its CUDA calls, active only where there is no CUDA.
+
+Megatron-Core asks torch for CUDA devices, streams and random states in about 175 places. Without
+CUDA each of those calls has one meaning on a CPU, given here, so that every parallel layout runs
+and is tested on gloo processes with the same files that run on GPUs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+FACTORIES = ("tensor", "zeros", "ones", "empty", "full", "arange", "rand", "randn", "randint", "as_tensor", "linspace")
+
+
+class _NoStream:
+    """Stands for a CUDA stream or event: on a CPU everything is already in order."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: None
+
+
+def _on_cpu(factory: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(factory)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        if str(kwargs.get("device", "")).startswith("cuda"):
+            kwargs["device"] = "cpu"
+        return factory(*args, **kwargs)
+
+    return made
+
+
+def _type_name(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Megatron's optimizers sort parameters by type names such as `torch.cuda.FloatTensor`."""
+    told = _plain_type(tensor, *args, **kwargs)
+    return told.replace("torch.", "torch.cuda.", 1) if isinstance(told, str) else told
+
+
+_plain_type = torch.Tensor.type
+_active = False
+
+
+def activate_cpu_layer() -> bool:
+    """Give Megatron-Core's CUDA calls their meaning on CPUs; does nothing, and returns False, with CUDA."""
+    global _active
+    if torch.cuda.is_available():
+        return False
+    if _active:
+        return True
+    _active = True
+    cuda: Any = torch.cuda
+    cuda.current_device = lambda: torch.device("cpu")
+    cuda.set_device = cuda.synchronize = cuda.empty_cache = lambda *args, **kwargs: None
+    cuda.Stream = cuda.Event = _NoStream
+    cuda.current_stream = cuda.default_stream = lambda *args, **kwargs: _NoStream()
+    cuda.stream = lambda *args: contextlib.nullcontext()
+    cuda.manual_seed = lambda seed: torch.default_generator.manual_seed(int(seed))
+    cuda.manual_seed_all = lambda seed: None
+    cuda.get_rng_state = cuda.random.get_rng_state = lambda *args, **kwargs: torch.get_rng_state()
+    cuda.set_rng_state = cuda.random.set_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
+    cuda.memory_allocated = cuda.max_memory_allocated = lambda *args, **kwargs: 0
+    cuda.nvtx.range_push = cuda.nvtx.range_pop = lambda *args, **kwargs: None
+    for name in FACTORIES:
+        setattr(torch, name, _on_cpu(getattr(torch, name)))
+    torch.Tensor.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
+    torch.nn.Module.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
+    torch.Tensor.type = _type_name  # type: ignore[method-assign, assignment]
+    import megatron.core.tensor_parallel.random as megatron_random
+
+    megatron_random._get_cuda_rng_state = lambda *args, **kwargs: torch.get_rng_state()
+    megatron_random._set_cuda_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
+    return True

@@ -1,0 +1,72 @@
+"""Process groups and random states of one training process."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from datetime import timedelta
+
+import numpy as np
+import torch
+from megatron.core import parallel_state, tensor_parallel
+
+from trainers.config import TrainConfig
+from trainers.cpu_layer import activate_cpu_layer
+
+TIMEOUT = timedelta(minutes=10)
+
+
+def start_parallel(config: TrainConfig) -> None:
+    """Join the processes of this run and lay out tensor, pipeline and data parallelism.
+
+    Under torchrun the environment says who we are; alone, a world of one is made. NCCL with CUDA,
+    gloo without.
+    """
+    on_cpu = activate_cpu_layer()
+    if "RANK" not in os.environ:
+        os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
+    if not on_cpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo" if on_cpu else "nccl", timeout=TIMEOUT)
+    if parallel_state.is_initialized():
+        parallel_state.destroy_model_parallel()
+    parallel_state.initialize_model_parallel(
+        tensor_model_parallel_size=config.parallel.tensor,
+        pipeline_model_parallel_size=config.parallel.pipeline,
+    )
+    seed_everything(config.seed)
+
+
+def seed_everything(seed: int) -> None:
+    """One seed for weights on every rank; Megatron's tracker keeps a stream of its own a rank."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    tensor_parallel.model_parallel_cuda_manual_seed(seed)
+    torch.manual_seed(seed)
+
+
+def stop_parallel() -> None:
+    """Leave the process groups."""
+    if parallel_state.is_initialized():
+        parallel_state.destroy_model_parallel()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Whether this process writes logs and reports."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def is_last_stage() -> bool:
+    """Whether this process holds the last pipeline stage, where losses are."""
+    return bool(parallel_state.is_pipeline_last_stage())
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
