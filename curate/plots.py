@@ -1,0 +1,94 @@
+"""Small plots as inline SVG, coloured by the page's own variables so that they follow light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup, escape
+
+WIDTH, HEIGHT = 640, 260
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 40
+Points = Sequence[tuple[float, float]]
+
+
+def _ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round values between `low` and `high`."""
+    if high <= low:
+        return [low]
+    raw = (high - low) / count
+    power = 10.0 ** np.floor(np.log10(raw))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw)
+    first = np.ceil(low / step) * step
+    return [float(value) for value in np.arange(first, high + step * 1e-6, step)]
+
+
+def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
+    """Lines over a common pair of axes, with a legend."""
+    xs = [x for points in series.values() for x, _ in points]
+    ys = [y for points in series.values() for _, y in points]
+    x_low, x_high = min(xs), max(max(xs), min(xs) + 1)
+    spread = (max(ys) - min(ys)) or 1.0
+    y_low, y_high = min(ys) - 0.05 * spread, max(ys) + 0.05 * spread
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+        down = TOP + (y_high - y) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
+        return round(across, 1), round(down, 1)
+
+    parts = _frame(x_low, x_high, y_low, y_high, place, x_name, y_name)
+    for index, (name, points) in enumerate(series.items()):
+        path = " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
+        parts.append(f'<polyline class="line s{index}" points="{path}"/>')
+        if len(points) <= 12:
+            parts += [f'<circle class="dot s{index}" r="3.5" cx="{x}" cy="{y}"/>' for x, y in (place(*p) for p in points)]
+        right = WIDTH - RIGHT - 8
+        parts.append(
+            f'<text class="legend s{index}" x="{right}" y="{TOP + 14 + 16 * index}" text-anchor="end">{escape(name)}</text>'
+        )
+    return _svg(parts, f"{y_name} by {x_name}")
+
+
+def histogram(logs: npt.NDArray[Any], bins: int = 24) -> Markup:
+    """Distribution of values given as base-10 logarithms."""
+    low, high = np.floor(logs.min()), max(np.ceil(logs.max()), np.floor(logs.min()) + 1)
+    counts, edges = np.histogram(logs, bins=bins, range=(low, high))
+    height, width = 110, 300
+    tallest = max(counts.max(), 1)
+    parts = []
+    for count, start, end in zip(counts, edges[:-1], edges[1:], strict=True):
+        x = 8 + (start - low) / (high - low) * (width - 16)
+        bar = count / tallest * (height - 34)
+        across = (end - start) / (high - low) * (width - 16) - 1
+        if count:
+            parts.append(f'<rect class="bar" x="{x:.1f}" y="{height - 22 - bar:.1f}" width="{across:.1f}" height="{bar:.1f}"/>')
+    for power in range(int(low), int(high) + 1):
+        x = 8 + (power - low) / (high - low) * (width - 16)
+        label = f"{10**power:,}" if power < 4 else f"10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[power]}"
+        anchor = "start" if power == low else "end" if power == high else "middle"
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 6}" text-anchor="{anchor}">{label}</text>')
+    parts.append(f'<line class="axis" x1="8" x2="{width - 8}" y1="{height - 22}" y2="{height - 22}"/>')
+    body = "".join(parts)
+    return Markup(f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="length distribution">{body}</svg>')
+
+
+def _frame(x_low: float, x_high: float, y_low: float, y_high: float, place: Any, x_name: str, y_name: str) -> list[str]:
+    parts = []
+    for value in _ticks(y_low, y_high):
+        _, y = place(x_low, value)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value:g}</text>')
+    for value in _ticks(x_low, x_high, 6):
+        x, _ = place(value, y_low)
+        parts.append(f'<text class="tick" x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:g}</text>')
+    parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="name" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(x_name)}</text>')
+    return parts
+
+
+def _svg(parts: list[str], label: str) -> Markup:
+    body = "".join(parts)
+    return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{body}</svg>')

@@ -1,0 +1,223 @@
+"""The HTML report of a run: one file, no network, light and dark, from desktop to phone."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+import polars as pl
+
+from curate.plots import histogram, line_plot
+from pipelines.finish import hits
+from pipelines.run_folder import RunFolder
+from schemas.files import read_json, write_text
+from schemas.manifest import Manifest, Totals, load_manifest
+from schemas.step import STEPS
+
+EXAMPLES_A_STEP: Final = 4
+PAIRS: Final = 4
+EXCERPT: Final = 600
+QUARANTINE_ROWS: Final = 50
+NOT_STEPS: Final = {
+    "exact": "Exact duplicates: texts that are equal but for white space.",
+    "minhash": "Near duplicates by MinHash; the best by authority, quality and edition stays.",
+    "decontaminate": "Documents that hold items of the benchmarks.",
+}
+
+
+def write_report(run_dir: Path, models: tuple[Path, ...] = ()) -> Path:
+    """Write `report.html` into the run's folder; returns its path."""
+    manifest = load_manifest(run_dir)
+    run = RunFolder(run_dir.resolve())
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        files("curate").joinpath("report.html").read_text(encoding="utf-8")
+    )
+    page = template.render(**_content(run, manifest, models))
+    path = run_dir / "report.html"
+    write_text(path, page)
+    return path
+
+
+def _content(run: RunFolder, manifest: Manifest, models: tuple[Path, ...]) -> dict[str, Any]:
+    counts = manifest.counts
+    curated = pl.scan_parquet(run.path / "curated" / "*.parquet")
+    dropped = pl.scan_parquet(run.path / "dropped" / "*.parquet")
+    return {
+        "manifest": manifest,
+        "counts": counts,
+        "dropped_total": sum(counts.dropped.values()),
+        "funnel": _funnel(run, manifest),
+        "groups": [
+            ("Source", _shares(counts.by_source)),
+            ("Type of material", _shares(counts.by_type)),
+            ("Language", _shares(counts.by_language)),
+            ("Authority", _shares(counts.by_authority)),
+        ],
+        "licences": sorted(manifest.licences.items(), key=lambda one: -one[1]),
+        "drops": _drops(run, manifest, dropped),
+        "pairs": _pairs(run, curated, dropped),
+        "lengths": _lengths(curated),
+        "contamination": manifest.decontaminated_of,
+        "contaminated": _contaminated(run),
+        "quarantine": _quarantine(run),
+        "quarantine_more": max(counts.quarantined - QUARANTINE_ROWS, 0),
+        "retracted": _retracted(curated, dropped),
+        "models": _models(run, models),
+    }
+
+
+def _funnel(run: RunFolder, manifest: Manifest) -> list[dict[str, Any]]:
+    """Documents left after each step, from all inputs to what is in the corpus."""
+    counts = manifest.counts
+    left = counts.read + counts.quarantined
+    total = max(left, 1)
+    rows = [{"name": "inputs", "left": left, "lost": 0, "share": 100.0}]
+    order = [call.name for call in run.recipe.steps]
+    names = list(dict.fromkeys([*order, "exact", "minhash", "decontaminate", *counts.dropped]))
+    for name, lost in [("quarantine", counts.quarantined), *((name, counts.dropped.get(name, 0)) for name in names)]:
+        if lost:
+            left -= lost
+            rows.append({"name": name, "left": left, "lost": lost, "share": 100 * left / total})
+    return rows
+
+
+def _shares(totals: dict[str, Totals]) -> list[dict[str, Any]]:
+    whole = max(sum(one.tokens for one in totals.values()), 1)
+    rows = [
+        {"name": name, "documents": one.documents, "tokens": one.tokens, "share": 100 * one.tokens / whole}
+        for name, one in totals.items()
+    ]
+    return sorted(rows, key=lambda row: -row["tokens"])
+
+
+def _drops(run: RunFolder, manifest: Manifest, dropped: pl.LazyFrame) -> list[dict[str, Any]]:
+    summaries = {name: kind.summary for name, kind in STEPS.items()} | NOT_STEPS
+    found = []
+    for name, number in sorted(manifest.counts.dropped.items(), key=lambda one: -one[1]):
+        rows = dropped.filter(pl.col("dropped_by") == name)
+        reasons = (
+            rows.select(pl.col("drop_reason").str.extract(r"^([A-Za-z_0-9 ]+)").str.strip_chars().alias("reason"))
+            .group_by("reason")
+            .len()
+            .sort("len", "reason", descending=[True, False])
+            .head(6)
+            .collect()
+        )
+        examples = rows.sort("id").head(EXAMPLES_A_STEP).select("id", "uri", "title", "drop_reason", "text").collect()
+        found.append(
+            {
+                "name": name,
+                "number": number,
+                "summary": summaries.get(name, ""),
+                "reasons": list(reasons.iter_rows()) if name not in NOT_STEPS else [],
+                "examples": [{**row, "text": _excerpt(row["text"])} for row in examples.iter_rows(named=True)],
+            }
+        )
+    return found
+
+
+def _excerpt(text: str) -> str:
+    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"
+
+
+def _pairs(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, Any]]:
+    """Near duplicates side by side, the differences marked."""
+    gone = dropped.filter(pl.col("dropped_by") == "minhash").sort("id").select("id", "uri", "text", "drop_reason").collect()
+    pairs = []
+    for row in gone.iter_rows(named=True):
+        keeper = row["drop_reason"].rsplit(" ", 1)[-1]
+        for frame in (curated, dropped):
+            kept = frame.filter(pl.col("id") == keeper).select("id", "uri", "text").collect()
+            if kept.height:
+                other = kept.row(0, named=True)
+                left, right = _marked(other["text"][: 4 * EXCERPT], row["text"][: 4 * EXCERPT])
+                pairs.append({"kept": other["uri"], "gone": row["uri"], "left": left, "right": right})
+                break
+        if len(pairs) == PAIRS:
+            break
+    return pairs
+
+
+def _marked(left: str, right: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
+    """Both texts as runs of (differs, text), by words (characters where words are not spaced)."""
+    words = [_pieces(left), _pieces(right)]
+    sides: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+        for side, (start, end) in enumerate(((a, b), (c, d))):
+            if end > start:
+                sides[side].append((kind != "equal", "".join(words[side][start:end])))
+    return sides
+
+
+def _pieces(text: str) -> list[str]:
+    return re.findall(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+", text)
+
+
+def _lengths(curated: pl.LazyFrame) -> list[dict[str, Any]]:
+    frame = curated.select("source_type", pl.col("text").str.len_chars().alias("length")).collect()
+    plots = []
+    for (name,), rows in sorted(frame.group_by("source_type")):
+        values = np.log10(np.maximum(rows["length"].to_numpy(), 1))
+        median = int(np.median(rows["length"].to_numpy()))
+        plots.append({"name": name, "median": median, "svg": histogram(values)})
+    return plots
+
+
+def _contaminated(run: RunFolder) -> list[dict[str, Any]]:
+    if run.recipe.decontaminate is None:
+        return []
+    found = hits(run).sort("benchmark", "item", "id").head(20)
+    return found.to_dicts()
+
+
+def _quarantine(run: RunFolder) -> list[dict[str, Any]]:
+    return pl.scan_parquet(run.path / "quarantined" / "*.parquet").sort("uri").head(QUARANTINE_ROWS).collect().to_dicts()
+
+
+def _retracted(curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, Any]]:
+    columns = ["id", "uri", "title", "doi", "authority"]
+    parts = [
+        frame.filter(pl.col("retracted")).select(*columns, pl.lit(fate).alias("fate"))
+        for frame, fate in ((curated, "curated, grade E"), (dropped, "dropped"))
+    ]
+    return pl.concat(parts).sort("uri").head(20).collect().to_dicts()
+
+
+def _models(run: RunFolder, models: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """Training curves of the models given, and of those in the run's `models/`."""
+    shown = []
+    beside = sorted(path.parent for path in run.path.glob("models/*/log.jsonl"))
+    for folder in dict.fromkeys([*models, *beside]):
+        log = folder / "log.jsonl"
+        if not log.exists():
+            continue
+        steps = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        steps = [one for one in steps if "loss" in one]
+        if not steps:
+            continue
+        series = {"training": [(one["step"], one["loss"]) for one in steps]}
+        validation = [(one["step"], one["validation_loss"]) for one in steps if "validation_loss" in one]
+        if validation:
+            series["validation"] = validation
+        waits = [one["data_wait_share"] for one in steps[1:]] or [0.0]
+        settings = read_json(folder / "train.json") if (folder / "train.json").exists() else {}
+        shown.append(
+            {
+                "name": settings.get("name", folder.name),
+                "steps": steps[-1]["step"],
+                "first": steps[0]["loss"],
+                "last": steps[-1]["loss"],
+                "tokens": steps[-1].get("tokens", 0),
+                "speed": float(np.median([one["tokens_per_second"] for one in steps])),
+                "wait": 100 * float(np.mean(waits)),
+                "loss": line_plot(series, "step", "loss"),
+                "norm": line_plot({"gradient norm": [(one["step"], one["grad_norm"]) for one in steps]}, "step", "gradient norm"),
+            }
+        )
+    return shown
