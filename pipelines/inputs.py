@@ -45,8 +45,14 @@ def find_inputs(source: Source, root: Path) -> list[InputFile]:
                 "give --data, correct the pattern, or mark the source `optional: true`"
             )
         for uri, location, size in matches:
-            if not _excluded(uri, source):
-                found[uri] = InputFile(source.name, uri, location, size)
+            if _excluded(uri, source):
+                continue
+            if uri in found and found[uri].location != location:
+                raise WrongCall(
+                    f"source '{source.name}': {location} and {found[uri].location} have the same place '{uri}' "
+                    "within their patterns; make them two sources"
+                )
+            found[uri] = InputFile(source.name, uri, location, size)
     return [found[uri] for uri in sorted(found)]
 
 
@@ -56,9 +62,13 @@ def _excluded(uri: str, source: Source) -> bool:
 
 def _local(pattern: str, root: Path) -> Iterator[tuple[str, str, int]]:
     """Files under `root` that match; links are followed, but no folder is entered twice on a path."""
-    if pattern.startswith("/") or ".." in Path(pattern).parts:
-        base, rest = _fixed_part(Path(pattern) if pattern.startswith("/") else (root / pattern))
+    if pattern.startswith("/"):
+        base, rest = _fixed_part(Path(pattern))
         uri_base = ""
+    elif ".." in Path(pattern).parts:
+        base, rest = _fixed_part(Path(os.path.normpath(root / pattern)))
+        climbed = [part for part in Path(os.path.relpath(base, root)).parts if part != ".."]
+        uri_base = "".join(f"{part}/" for part in climbed)
     else:
         base, rest = _fixed_part(root / pattern)
         uri_base = base.relative_to(root).as_posix() if base != root else ""

@@ -1,1 +1,6 @@
 """Megatron-Core training from shard manifests, on GPUs and, layout for layout, on CPUs."""
+
+import warnings
+
+# Megatron-Core says on import, in every process, that Apex and Transformer Engine are absent.
+warnings.filterwarnings("ignore", module=r"megatron\.")

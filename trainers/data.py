@@ -32,15 +32,16 @@ COLUMNS = ("tokens", "labels", "loss_mask", "position_ids")
 
 
 class ArrowTokens:
-    """The documents of one component's shards, in order, as Megatron's indexed dataset.
+    """Documents `start` to `stop` of one component's shards, in order, as Megatron's indexed dataset.
 
     Token ids stay in the memory-mapped files; only lengths and views are held.
     """
 
-    def __init__(self, paths: list[Path], name: str) -> None:
+    def __init__(self, paths: list[Path], name: str, start: int = 0, stop: int | None = None) -> None:
         self.path_prefix = name
+        self.start = start
         self.tables = [open_shard(path) for path in paths]
-        self.rows = list(token_lists(self.tables))
+        self.rows = list(token_lists(self.tables))[start:stop]
         self.sequence_lengths: npt.NDArray[np.int32] = np.fromiter(map(len, self.rows), np.int32, len(self.rows))
         self.document_indices = np.arange(len(self.rows) + 1, dtype=np.int64)
 
@@ -54,6 +55,7 @@ class ArrowTokens:
 
     def document_id(self, index: int) -> str:
         """Id of the document in row `index`."""
+        index += self.start
         for table in self.tables:
             if index < table.num_rows:
                 return str(table.column("doc_id")[index].as_py())
@@ -64,12 +66,12 @@ class ArrowTokens:
 class ArrowGPTDataset(GPTDataset):  # type: ignore[misc]
     """Megatron's GPT dataset over Arrow shards; the path names a component of the manifest."""
 
-    components: dict[str, list[Path]] = {}
+    parts: dict[str, ArrowTokens] = {}
 
     @staticmethod
     def build_low_level_dataset(dataset_path: str, config: GPTDatasetConfig) -> ArrowTokens:
-        """Open the shards of the component called `dataset_path`."""
-        return ArrowTokens(ArrowGPTDataset.components[dataset_path], dataset_path)
+        """The part of a component called `dataset_path`."""
+        return ArrowGPTDataset.parts[dataset_path]
 
 
 @dataclass(frozen=True)
@@ -105,26 +107,34 @@ def check_manifest(manifest: Manifest, folder: Path, mixture: str) -> None:
 
 
 def build_datasets(config: TrainConfig, manifest: Manifest, folder: Path, cache: Path) -> tuple[Any, Any]:
-    """Blended training and validation datasets; validation is None where the recipe keeps none."""
-    components = {
-        name: component
-        for name, component in manifest.mixtures[config.data.mixture].components.items()
-        if component.tokens > config.model.sequence_length
-    }
-    if not components:
+    """Blended training and validation datasets; validation is None where nothing is kept for it.
+
+    Rows of a component lie in the order of a hash, so its last documents are a fair sample: they
+    are kept for validation, where they hold more than one sequence.
+    """
+    blends: dict[str, tuple[list[str], list[float]]] = {"train": ([], []), "valid": ([], [])}
+    ArrowGPTDataset.parts = {}
+    for name, component in manifest.mixtures[config.data.mixture].components.items():
+        paths = [folder / shard.path for shard in component.shards]
+        cut = validation_start(ArrowTokens(paths, name), config)
+        for split, start, stop in (("train", 0, cut), ("valid", cut, component.documents)):
+            key = f"{manifest.digest[:16]}/{config.data.mixture}/{name}/{split}-{start}-{stop}"
+            part = ArrowTokens(paths, key, start, stop)
+            # Megatron counts epochs until there are enough samples: without one, it would never end.
+            if part.sequence_lengths.sum() > config.model.sequence_length:
+                ArrowGPTDataset.parts[key] = part
+                blends[split][0].append(key)
+                blends[split][1].append(component.weight)
+    if not blends["train"][0]:
         raise WrongCall(
-            f"mixture '{config.data.mixture}' has no component with more than {config.model.sequence_length} tokens"
+            f"mixture '{config.data.mixture}' has no component with more than {config.model.sequence_length} tokens; "
+            "shorten model.sequence_length or curate more"
         )
-    names = {f"{manifest.digest[:16]}/{config.data.mixture}/{name}": one for name, one in components.items()}
-    ArrowGPTDataset.components = {key: [folder / shard.path for shard in one.shards] for key, one in names.items()}
-    train_samples = config.schedule.steps * config.batch.global_
-    valid_samples = config.validation.batches * config.batch.global_ if config.data.validation else 0
-    keep = config.data.validation
+    valid = blends["valid"] if blends["valid"][0] else None
     data = GPTDatasetConfig(
         random_seed=config.seed,
         sequence_length=config.model.sequence_length,
-        blend=(list(names), [one.weight for one in names.values()]),
-        split=f"{1 - keep},{keep},0",
+        blend_per_split=[blends["train"], valid, None],
         path_to_cache=str(cache),
         tokenizer=EndOfText(manifest.tokenizer.end_of_text_id, manifest.tokenizer.vocabulary),
         reset_position_ids=False,
@@ -133,9 +143,19 @@ def build_datasets(config: TrainConfig, manifest: Manifest, folder: Path, cache:
         create_attention_mask=False,
         mid_level_dataset_surplus=0.02,
     )
-    builder = BlendedMegatronDatasetBuilder(ArrowGPTDataset, [train_samples, valid_samples, 0], lambda: True, data)
-    train, valid, _ = builder.build()
-    return train, valid if valid_samples else None
+    samples = [config.schedule.steps * config.batch.global_, config.validation.batches * config.batch.global_, 0]
+    train, validation, _ = BlendedMegatronDatasetBuilder(ArrowGPTDataset, samples, lambda: True, data).build()
+    return train, validation
+
+
+def validation_start(tokens: ArrowTokens, config: TrainConfig) -> int:
+    """First document kept for validation: the recipe's share from the end, or all if too few are left."""
+    count = len(tokens)
+    kept = round(config.data.validation * count)
+    if config.data.validation and not kept and count >= 10:
+        kept = 1
+    enough = tokens.sequence_lengths[count - kept :].sum() > config.model.sequence_length
+    return count - kept if kept and enough else count
 
 
 class BatchReader:

@@ -20,6 +20,8 @@ MIN_CHARACTERS_A_PAGE: Final = 32  # below this over all pages there is no text 
 MAX_PAGES: Final = 5000
 MARGIN_LINES: Final = 2  # how many lines at each end of a page may be running heads
 REPEATED_SHARE: Final = 0.4
+# Titles that a program made up from a file name.
+FILE_TITLE: Final = re.compile(r"(?i)\.(?:html?|docx?|pdf|tex|dvi|indd|qxd|pptx?)$|^(?:microsoft word|untitled|document\d*)")
 HAN: Final = re.compile(r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]")
 
 
@@ -67,7 +69,9 @@ def pdf_draft(data: bytes) -> Draft:
     running = _running_heads([lines for lines, _ in pages])
     ordered = [[line for line in reading_order(lines, width) if not _is_running(line, running)] for lines, width in pages]
     text, cut = without_references("\n\n".join(paragraphs([line for lines in ordered for line in lines])))
-    title = (metadata.get("Title") or "").strip() or _largest(pages[0][0])
+    title = (metadata.get("Title") or "").strip()
+    if not title or FILE_TITLE.search(title):
+        title = _largest(pages[0][0])
     created = re.match(r"D:(\d{4})(\d{2})(\d{2})", metadata.get("CreationDate") or "")
     edits = ((("pages without text layer", empty),) if empty else ()) + ((("reference list removed", 1),) if cut else ())
     return Draft(
