@@ -20,7 +20,9 @@ TRAINING = REPOSITORY / "recipes" / "train" / "pretrain-small.yaml"
 
 
 @click.command("demo")
-@click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/demo"), show_default=True)
+@click.option(
+    "--run-dir", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/demo"), show_default=True
+)
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes (default: one a core).")
 def demo_command(run_dir: Path, workers: int | None) -> None:
     """Curate the bundled sample, train a small model from it, and show the report's place.
@@ -73,14 +75,25 @@ def _trained(model: Path) -> bool:
 def _panel(manifest: Manifest, model: Path, report: Path) -> Panel:
     counts = manifest.counts
     grid = Table.grid(padding=(0, 2))
-    grid.add_row("came in", f"{counts.read + counts.quarantined} inputs, {counts.quarantined} of them unreadable (quarantined)")
-    grid.add_row("curated", f"{counts.curated} documents, {counts.total.characters:,} characters, {counts.total.tokens:,} tokens")
-    grid.add_row("dropped", ", ".join(f"{name} {number}" for name, number in sorted(counts.dropped.items(), key=lambda d: -d[1])))
+    grid.add_row(
+        "came in", f"{counts.read + counts.quarantined} inputs, {counts.quarantined} of them unreadable (quarantined)"
+    )
+    grid.add_row(
+        "curated", f"{counts.curated} documents, {counts.total.characters:,} characters, {counts.total.tokens:,} tokens"
+    )
+    grid.add_row(
+        "dropped", ", ".join(f"{name} {number}" for name, number in sorted(counts.dropped.items(), key=lambda d: -d[1]))
+    )
     parts = manifest.mixtures["pretrain"].components
-    grid.add_row("tokens", ", ".join(f"{name} {part.tokens:,} (weight {part.weight:g})" for name, part in parts.items()))
+    grid.add_row(
+        "tokens", ", ".join(f"{name} {part.tokens:,} (weight {part.weight:g})" for name, part in parts.items())
+    )
     steps = _losses(model)
     if steps:
-        grid.add_row("loss", f"{steps[0]['loss']:.3f} at step {steps[0]['step']} → {steps[-1]['loss']:.3f} at step {steps[-1]['step']}")
+        grid.add_row(
+            "loss",
+            f"{steps[0]['loss']:.3f} at step {steps[0]['step']} → {steps[-1]['loss']:.3f} at step {steps[-1]['step']}",
+        )
     grid.add_row("model", str(model))
     grid.add_row("report", str(report.resolve()))
     return Panel(grid, title="demo", expand=False)

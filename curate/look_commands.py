@@ -75,8 +75,8 @@ def _print(frame: pl.DataFrame, as_json: bool) -> None:
     from rich.table import Table
 
     shown = Table(*frame.columns)
-    for row in frame.iter_rows():
-        shown.add_row(*[_cell(value) for value in row])
+    for values in frame.iter_rows():
+        shown.add_row(*[_cell(value) for value in values])
     Console().print(shown)
 
 
@@ -120,7 +120,11 @@ def _summary(run_dir: Path, as_json: bool) -> None:
         f"read {counts.read:,} = curated {counts.curated:,} + dropped {sum(counts.dropped.values()):,}; "
         f"quarantined {counts.quarantined:,}; {counts.total.characters:,} characters, {counts.total.tokens:,} tokens"
     )
-    for title, totals in (("source", counts.by_source), ("language", counts.by_language), ("authority", counts.by_authority)):
+    for title, totals in (
+        ("source", counts.by_source),
+        ("language", counts.by_language),
+        ("authority", counts.by_authority),
+    ):
         rows = [{title: name, **one.model_dump()} for name, one in totals.items()]
         if rows:
             _print(pl.DataFrame(rows), as_json=False)

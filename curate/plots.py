@@ -43,10 +43,13 @@ def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
         path = " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
         parts.append(f'<polyline class="line s{index}" points="{path}"/>')
         if len(points) <= 12:
-            parts += [f'<circle class="dot s{index}" r="3.5" cx="{x}" cy="{y}"/>' for x, y in (place(*p) for p in points)]
+            parts += [
+                f'<circle class="dot s{index}" r="3.5" cx="{x}" cy="{y}"/>' for x, y in (place(*p) for p in points)
+            ]
         right = WIDTH - RIGHT - 8
         parts.append(
-            f'<text class="legend s{index}" x="{right}" y="{TOP + 14 + 16 * index}" text-anchor="end">{escape(name)}</text>'
+            f'<text class="legend s{index}" x="{right}" y="{TOP + 14 + 16 * index}" text-anchor="end">'
+            f"{escape(name)}</text>"
         )
     return _svg(parts, f"{y_name} by {x_name}")
 
@@ -63,7 +66,9 @@ def histogram(logs: npt.NDArray[Any], bins: int = 24) -> Markup:
         bar = count / tallest * (height - 34)
         across = (end - start) / (high - low) * (width - 16) - 1
         if count:
-            parts.append(f'<rect class="bar" x="{x:.1f}" y="{height - 22 - bar:.1f}" width="{across:.1f}" height="{bar:.1f}"/>')
+            parts.append(
+                f'<rect class="bar" x="{x:.1f}" y="{height - 22 - bar:.1f}" width="{across:.1f}" height="{bar:.1f}"/>'
+            )
     for power in range(int(low), int(high) + 1):
         x = 8 + (power - low) / (high - low) * (width - 16)
         label = f"{10**power:,}" if power < 4 else f"10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[power]}"

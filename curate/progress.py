@@ -146,7 +146,11 @@ class RunProgress:
                 due = time.monotonic() - said > LINE_SECONDS
                 if stage.name in finished or not (complete or due):
                     continue
-                left = f", about {seconds / state.done * (state.total - state.done):.0f} s left" if state.done and not complete else ""
+                left = (
+                    f", about {seconds / state.done * (state.total - state.done):.0f} s left"
+                    if state.done and not complete
+                    else ""
+                )
                 rates = state.rates(seconds)
                 print(
                     f"{stage.title}: {state.done}/{state.total} {stage.unit}{', ' + rates if rates else ''}"

@@ -128,7 +128,12 @@ def _excerpt(text: str) -> str:
 
 def _pairs(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, Any]]:
     """Near duplicates side by side, the differences marked."""
-    gone = dropped.filter(pl.col("dropped_by") == "minhash").sort("id").select("id", "uri", "text", "drop_reason").collect()
+    gone = (
+        dropped.filter(pl.col("dropped_by") == "minhash")
+        .sort("id")
+        .select("id", "uri", "text", "drop_reason")
+        .collect()
+    )
     pairs = []
     for row in gone.iter_rows(named=True):
         keeper = row["drop_reason"].rsplit(" ", 1)[-1]
@@ -148,7 +153,7 @@ def _marked(left: str, right: str) -> tuple[list[tuple[bool, str]], list[tuple[b
     """Both texts as runs of (differs, text), by words (characters where words are not spaced)."""
     words = [_pieces(left), _pieces(right)]
     sides: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, words[0], words[1], autojunk=False).get_opcodes():
         for side, (start, end) in enumerate(((a, b), (c, d))):
             if end > start:
                 sides[side].append((kind != "equal", "".join(words[side][start:end])))
@@ -177,7 +182,9 @@ def _contaminated(run: RunFolder) -> list[dict[str, Any]]:
 
 
 def _quarantine(run: RunFolder) -> list[dict[str, Any]]:
-    return pl.scan_parquet(run.path / "quarantined" / "*.parquet").sort("uri").head(QUARANTINE_ROWS).collect().to_dicts()
+    return (
+        pl.scan_parquet(run.path / "quarantined" / "*.parquet").sort("uri").head(QUARANTINE_ROWS).collect().to_dicts()
+    )
 
 
 def _retracted(curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, Any]]:
@@ -217,7 +224,9 @@ def _models(run: RunFolder, models: tuple[Path, ...]) -> list[dict[str, Any]]:
                 "speed": float(np.median([one["tokens_per_second"] for one in steps])),
                 "wait": 100 * float(np.mean(waits)),
                 "loss": line_plot(series, "step", "loss"),
-                "norm": line_plot({"gradient norm": [(one["step"], one["grad_norm"]) for one in steps]}, "step", "gradient norm"),
+                "norm": line_plot(
+                    {"gradient norm": [(one["step"], one["grad_norm"]) for one in steps]}, "step", "gradient norm"
+                ),
             }
         )
     return shown

@@ -47,9 +47,7 @@ def run_command(
 
     progress = RunProgress()
     try:
-        manifest = execute(
-            recipe, data, run_dir, engine, workers or os.cpu_count() or 1, options, watch=progress.watch
-        )
+        manifest = execute(recipe, data, run_dir, engine, workers or os.cpu_count() or 1, options, watch=progress.watch)
     finally:
         progress.close()
     from curate.report import write_report
@@ -59,8 +57,11 @@ def run_command(
     if as_json:
         click.echo(json.dumps(told))
     else:
-        click.echo(f"read {told['read']:,}  curated {told['curated']:,}  dropped {told['dropped']:,}  "
-                   f"quarantined {told['quarantined']:,}  tokens {told['tokens']:,}", err=True)
+        click.echo(
+            f"read {told['read']:,}  curated {told['curated']:,}  dropped {told['dropped']:,}  "
+            f"quarantined {told['quarantined']:,}  tokens {told['tokens']:,}",
+            err=True,
+        )
         click.echo(f"report {report}", err=True)
         click.echo(manifest.digest)
     if too_much_quarantined(manifest, run_dir):
@@ -117,7 +118,9 @@ def plan_command(recipe: Path, data: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(plan.as_json(), ensure_ascii=False))
         return
     console = Console()
-    sources = Table("source", "type", "files", "MB", title=f"{loaded.name}: {plan.files:,} files, {plan.bytes / 1e6:,.1f} MB")
+    sources = Table(
+        "source", "type", "files", "MB", title=f"{loaded.name}: {plan.files:,} files, {plan.bytes / 1e6:,.1f} MB"
+    )
     for source in loaded.sources:
         files = [file for part in plan.partitions for file in part if file.source == source.name]
         sources.add_row(source.name, source.source_type, f"{len(files):,}", f"{sum(f.size for f in files) / 1e6:,.2f}")

@@ -14,9 +14,15 @@ from schemas.errors import CurateError, WrongCall
 
 @click.command("train")
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--manifest", type=click.Path(path_type=Path), required=True, help="Manifest (or folder) of a curated run.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
-              help="Folder of checkpoints and logs; called again on it, training goes on.")
+@click.option(
+    "--manifest", type=click.Path(path_type=Path), required=True, help="Manifest (or folder) of a curated run."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder of checkpoints and logs; called again on it, training goes on.",
+)
 @click.option("--stop-after", type=click.IntRange(1), help="Save and stop after this step; call again to go on.")
 def train_command(config: Path, manifest: Path, out: Path, stop_after: int | None) -> None:
     """Train by CONFIG on the token shards of a manifest, with Megatron-Core.

@@ -132,7 +132,9 @@ def _find(prefix, powers, bounds, n, wanted, sieve):  # type: ignore[no-untyped-
 
 
 @njit(cache=True)
-def _verify(prefix, powers, bounds, rows, ends, items, questions, lengths, options, option_lengths, option_bounds, window):  # type: ignore[no-untyped-def]
+def _verify(  # type: ignore[no-untyped-def]
+    prefix, powers, bounds, rows, ends, items, questions, lengths, options, option_lengths, option_bounds, window
+):
     """For each anchor: whether the whole question ends there, and how many of its options stand near."""
     whole = np.zeros(len(rows), np.bool_)
     found = np.zeros(len(rows), np.int64)
@@ -159,7 +161,7 @@ def _verify(prefix, powers, bounds, rows, ends, items, questions, lengths, optio
                     continue
                 if _span_hash(prefix, powers, place, place + size) == options[option]:
                     if nearest < 0 or abs(place - end) < abs(nearest - end):
-                        nearest = place
+                        nearest = np.int64(place)
             if nearest >= 0:
                 found[index] += 1
                 first_place[index] = min(first_place[index], nearest)
@@ -252,7 +254,7 @@ def _without_common(parts: list[Any], owners: list[Any], column: TextColumn, bou
     values, owner = np.concatenate(parts), np.concatenate(owners).astype(np.int64)
     order = np.lexsort((owner, values))
     values, owner = values[order], owner[order]
-    distinct, first, count = np.unique(values, return_index=True, return_counts=True)
+    _distinct, _first, count = np.unique(values, return_index=True, return_counts=True)
     keep = np.repeat(count <= COMMON_NGRAM_ITEMS, count)
     return values[keep], owner[keep]
 

@@ -75,13 +75,17 @@ def epub(title: str, chapters: list[tuple[str, list[str]]]) -> bytes:
     }
     for name, (heading, paragraphs) in zip(names, chapters, strict=True):
         body = "".join(f"<p>{text}</p>" for text in paragraphs)
-        members[f"OEBPS/{name}"] = f"<html><head><title>{heading}</title></head><body><h1>{heading}</h1>{body}</body></html>"
+        members[f"OEBPS/{name}"] = (
+            f"<html><head><title>{heading}</title></head><body><h1>{heading}</h1>{body}</body></html>"
+        )
     return zipped(members, stored_first=True)
 
 
 def page(title: str, body: str) -> str:
     """A web page with the furniture of websites around its text."""
-    menu = "".join(f'<li><a href="/{name.lower()}">{name}</a></li>' for name in ("Home", "News", "Shop", "Videos", "Login"))
+    menu = "".join(
+        f'<li><a href="/{name.lower()}">{name}</a></li>' for name in ("Home", "News", "Shop", "Videos", "Login")
+    )
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><title>{title}</title></head><body><header><nav><ul>{menu}</ul></nav></header>'
         '<div id="cookies">We use cookies to give you the best experience. <button>Accept all</button></div>'
@@ -100,7 +104,12 @@ def warc(pages: list[tuple[str, str]]) -> bytes:
     out = b""
     for number, (url, html) in enumerate(pages):
         body = html.encode()
-        http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+        http = (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
+            + str(len(body)).encode()
+            + b"\r\n\r\n"
+            + body
+        )
         head = (
             f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-{number:012d}>\r\n"
             f"WARC-Date: 2026-01-01T00:00:00Z\r\nWARC-Target-URI: {url}\r\n"
@@ -153,7 +162,11 @@ def printed_pdf() -> None:
         return
     text = en.MIGRAINE.split("\n")
     body = "".join(
-        f"<h1>{line[2:]}</h1>" if line.startswith("# ") else f"<h2>{line[3:]}</h2>" if line.startswith("## ") else f"<p>{line}</p>"
+        f"<h1>{line[2:]}</h1>"
+        if line.startswith("# ")
+        else f"<h2>{line[3:]}</h2>"
+        if line.startswith("## ")
+        else f"<p>{line}</p>"
         for line in text
         if line
     )
@@ -163,7 +176,14 @@ def printed_pdf() -> None:
         source.write_text(f'<html lang="en"><style>{style}</style><main>{body}</main></html>', encoding="utf-8")
         target = ROOT / "literature" / "migraine-two-columns.pdf"
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [chromium, "--headless", "--no-sandbox", "--no-pdf-header-footer", f"--print-to-pdf={target}", source.as_uri()]
+        command = [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--no-pdf-header-footer",
+            f"--print-to-pdf={target}",
+            source.as_uri(),
+        ]
         subprocess.run(command, check=True, capture_output=True)
 
 
@@ -198,7 +218,10 @@ def zlib_grey() -> bytes:
 def main() -> None:
     """Write everything."""
     shutil.rmtree(ROOT, ignore_errors=True)
-    put("README.md", "Documents written for this project. All patients in them are invented. Made by `examples/make_sample.py`.\n")
+    put(
+        "README.md",
+        "Documents written for this project. All patients in them are invented. Made by `examples/make_sample.py`.\n",
+    )
     # guidelines: two editions of one, an exact copy, HTML, Chinese
     put("guidelines/hypertension-2019.md", en.HYPERTENSION_2019)
     put("guidelines/hypertension-2024.md", en.HYPERTENSION_2024)
@@ -217,7 +240,10 @@ def main() -> None:
     put("literature/review.nxml", en.REVIEW)
     put("literature/vitamin-x.xml", en.RETRACTED)
     put("literature/vitamin-x-retraction.xml", en.RETRACTION)
-    put("literature/cases.tar.zst", tarred({"cases/hyponatraemia.xml": en.CASE, "cases/readme.txt": "One invented case report for the sample.\n"}))
+    put(
+        "literature/cases.tar.zst",
+        tarred({"cases/hyponatraemia.xml": en.CASE, "cases/readme.txt": "One invented case report for the sample.\n"}),
+    )
     put("literature/chest-pain-zh.zip", zipped({"chest-pain.md": zh.CHEST_PAIN}))
     put("literature/scanned.pdf", scanned_pdf())
     printed_pdf()
@@ -225,7 +251,10 @@ def main() -> None:
     lines = [json.dumps(row, ensure_ascii=False) for row in en.LABELS_EN]
     lines.insert(2, '{"title": "A label that was cut')
     put("labels/labels-en.jsonl", "\n".join(lines) + "\n")
-    put("labels/labels-zh.jsonl.gz", gzip.compress(("\n".join(json.dumps(r, ensure_ascii=False) for r in zh.LABELS_ZH) + "\n").encode(), mtime=0))
+    put(
+        "labels/labels-zh.jsonl.gz",
+        gzip.compress(("\n".join(json.dumps(r, ensure_ascii=False) for r in zh.LABELS_ZH) + "\n").encode(), mtime=0),
+    )
     put("labels/truncated.jsonl.gz", gzip.compress("\n".join(lines).encode() * 3, mtime=0)[:700])
     # encyclopedia: XLSX, Parquet, Arrow, TSV, JSON
     frame = pl.DataFrame(en.ENCYCLOPEDIA_EN, schema=["term", "article"], orient="row")
@@ -233,8 +262,16 @@ def main() -> None:
     workbook(ROOT / "encyclopedia" / "terms.xlsx", frame[:4])
     frame[4:6].write_parquet(ROOT / "encyclopedia" / "terms.parquet")
     frame[6:].write_ipc(ROOT / "encyclopedia" / "terms.arrow")
-    put("encyclopedia/terms-zh.tsv", "term\tarticle\n" + "".join(f"{term}\t{text}\n" for term, text in zh.ENCYCLOPEDIA_ZH[:4]))
-    put("encyclopedia/terms-zh.json", json.dumps([dict(zip(("term", "article"), one, strict=True)) for one in zh.ENCYCLOPEDIA_ZH[4:]], ensure_ascii=False))
+    put(
+        "encyclopedia/terms-zh.tsv",
+        "term\tarticle\n" + "".join(f"{term}\t{text}\n" for term, text in zh.ENCYCLOPEDIA_ZH[:4]),
+    )
+    put(
+        "encyclopedia/terms-zh.json",
+        json.dumps(
+            [dict(zip(("term", "article"), one, strict=True)) for one in zh.ENCYCLOPEDIA_ZH[4:]], ensure_ascii=False
+        ),
+    )
     # dialogues: CSV in GB18030
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

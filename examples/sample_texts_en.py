@@ -42,9 +42,15 @@ See patients every month until the target is reached, and every three to six mon
 HYPERTENSION_2024 = (
     HYPERTENSION_2019.replace('edition: "2019"', 'edition: "2024"')
     .replace("2019-05-02", "2024-04-18")
-    .replace("| Adults under 80 years | 140/90 mmHg | below 140/90 mmHg |", "| Adults under 80 years | 140/90 mmHg | below 130/80 mmHg |")
+    .replace(
+        "| Adults under 80 years | 140/90 mmHg | below 140/90 mmHg |",
+        "| Adults under 80 years | 140/90 mmHg | below 130/80 mmHg |",
+    )
     .replace("when the target is not reached after four weeks", "from the start, preferably in one tablet")
-    .replace("Ask about side effects and about missed doses at each visit.", "Ask about side effects and about missed doses at each visit, and teach home measurement.")
+    .replace(
+        "Ask about side effects and about missed doses at each visit.",
+        "Ask about side effects and about missed doses at each visit, and teach home measurement.",
+    )
 )
 
 SEPSIS_HTML = """<!doctype html>
@@ -111,7 +117,17 @@ CNXML_COLLECTION = """<col:collection xmlns:col="http://cnx.rice.edu/collxml" xm
 """
 
 
-def jats(doi, kind, title, abstract, body, extra="", refs=True, date=("2023", "6", "15"), journal="Sample Journal of Medicine"):
+def jats(
+    doi,
+    kind,
+    title,
+    abstract,
+    body,
+    extra="",
+    refs=True,
+    date=("2023", "6", "15"),
+    journal="Sample Journal of Medicine",
+):
     """A small JATS article around the given sections."""
     reference_list = (
         "<back><ref-list><title>References</title><ref id='r1'><label>1</label><mixed-citation>Miller A, Chen B. "
@@ -190,25 +206,43 @@ CASE = jats(
 )
 
 LABELS_EN = [
-    {"title": f"Amlodipine {maker} 5 mg tablets", "generic": "amlodipine", "maker": maker, "label": f"""Amlodipine {maker} 5 mg tablets. Each tablet contains amlodipine besilate equivalent to 5 mg of amlodipine.
+    {
+        "title": f"Amlodipine {maker} 5 mg tablets",
+        "generic": "amlodipine",
+        "maker": maker,
+        "label": f"""Amlodipine {maker} 5 mg tablets. Each tablet contains amlodipine besilate equivalent to 5 mg of amlodipine.
 Indications: hypertension; chronic stable angina; vasospastic angina.
 Dosage: the usual initial dose is 5 mg once daily, which may be increased to a maximum of 10 mg once daily depending on the response of the patient. In the elderly, increase of the dose should take place with care. In hepatic impairment begin at the lower end of the range. The dose need not be adjusted in renal impairment, and amlodipine is not dialysable.
 Contraindications: severe hypotension; shock, including cardiogenic shock; obstruction of the outflow tract of the left ventricle; haemodynamically unstable heart failure after acute myocardial infarction; hypersensitivity to dihydropyridines.
 Interactions: with strong inhibitors of CYP3A4 such as clarithromycin the exposure rises, and close observation is advised. The dose of simvastatin should be limited to 20 mg daily in patients on amlodipine.
 Adverse reactions: very common: oedema. Common: headache, dizziness, somnolence, palpitations, flushing, abdominal pain, nausea, ankle swelling, fatigue.
-Overdose: peripheral vasodilatation with marked and possibly prolonged hypotension. Treat with elevation of the extremities, fluids, and calcium gluconate. {storage}"""}
-    for maker, storage in (("Alpha Pharma", "Store below 25 degrees."), ("Beta Generics", "Store below 30 degrees in the original package."))
+Overdose: peripheral vasodilatation with marked and possibly prolonged hypotension. Treat with elevation of the extremities, fluids, and calcium gluconate. {storage}""",
+    }
+    for maker, storage in (
+        ("Alpha Pharma", "Store below 25 degrees."),
+        ("Beta Generics", "Store below 30 degrees in the original package."),
+    )
 ] + [
-    {"title": "Metformin 500 mg film-coated tablets", "generic": "metformin", "maker": "Alpha Pharma", "label": """Metformin 500 mg film-coated tablets. Each tablet contains 500 mg of metformin hydrochloride.
+    {
+        "title": "Metformin 500 mg film-coated tablets",
+        "generic": "metformin",
+        "maker": "Alpha Pharma",
+        "label": """Metformin 500 mg film-coated tablets. Each tablet contains 500 mg of metformin hydrochloride.
 Indications: type 2 diabetes mellitus in adults, particularly in overweight patients, when diet and exercise alone do not give adequate glycaemic control.
 Dosage: 500 mg two or three times daily with or after meals; adjust after 10 to 15 days by blood glucose. The maximum is 3 g daily in three doses. Filtration rate 45 to 59 mL/min: at most 2 g daily. 30 to 44 mL/min: at most 1 g daily. Below 30 mL/min: contraindicated.
 Warnings: lactic acidosis is rare but serious; it occurs with acute worsening of renal function, cardiorespiratory illness or sepsis. Interrupt metformin before iodinated contrast and before general anaesthesia, and begin again no earlier than 48 hours later when renal function is stable.
-Adverse reactions: very common: nausea, vomiting, diarrhoea, abdominal pain, loss of appetite. Common: taste disturbance, decrease of vitamin B12."""},
-    {"title": "Paracetamol 500 mg tablets", "generic": "paracetamol", "maker": "Gamma Health", "label": """Paracetamol 500 mg tablets. Each tablet contains 500 mg of paracetamol.
+Adverse reactions: very common: nausea, vomiting, diarrhoea, abdominal pain, loss of appetite. Common: taste disturbance, decrease of vitamin B12.""",
+    },
+    {
+        "title": "Paracetamol 500 mg tablets",
+        "generic": "paracetamol",
+        "maker": "Gamma Health",
+        "label": """Paracetamol 500 mg tablets. Each tablet contains 500 mg of paracetamol.
 Indications: mild to moderate pain and fever.
 Dosage: adults and adolescents of 16 years and over: one or two tablets up to four times daily, at least four hours apart, at most eight tablets (4 g) in 24 hours. Children of 10 to 15 years: one tablet up to four times daily. Not for children under 10 years.
 Warnings: do not take with other products that contain paracetamol. Use with care in severe renal impairment, in hepatic impairment and in chronic alcoholism, and in patients of low body weight.
-Overdose: liver damage is possible in adults who have taken 10 g or more. Symptoms in the first 24 hours may be pallor, nausea, vomiting and abdominal pain; liver damage may show after 12 to 48 hours. Measure the plasma concentration four hours or later after ingestion, and give acetylcysteine by the nomogram without delay."""},
+Overdose: liver damage is possible in adults who have taken 10 g or more. Symptoms in the first 24 hours may be pallor, nausea, vomiting and abdominal pain; liver damage may show after 12 to 48 hours. Measure the plasma concentration four hours or later after ingestion, and give acetylcysteine by the nomogram without delay.""",
+    },
 ]
 
 LETTER = """INVENTED PATIENT - NO REAL PERSON
@@ -249,14 +283,38 @@ Refer at once when a headache is sudden and of maximal intensity within a minute
 """
 
 ENCYCLOPEDIA_EN = [
-    ("Anaphylaxis", "Anaphylaxis is a severe, life-threatening, generalised hypersensitivity reaction that begins within minutes to hours. The airway, breathing or circulation is affected, usually with changes of the skin such as urticaria or angioedema. Common triggers are foods, insect venom and drugs. The first treatment is adrenaline into the muscle of the outer thigh, 0.5 mg in adults, repeated after five minutes when there is no improvement. Antihistamines and steroids do not replace it."),
-    ("Atrial fibrillation", "Atrial fibrillation is a disorder of rhythm in which the atria are excited in a rapid and chaotic way and the ventricles follow irregularly. It raises the risk of stroke about fivefold. Treatment has three parts: anticoagulation by the risk of stroke, control of the rate with beta blockers or other drugs, and, in selected patients, control of the rhythm by cardioversion, drugs or ablation. Risk factors such as hypertension, obesity, sleep apnoea and alcohol should be treated as well."),
-    ("Iron deficiency anaemia", "Iron deficiency is the commonest cause of anaemia in the world. Ferritin is low, the red cells are small and pale, and the saturation of transferrin falls. In men and in women after the menopause, loss of blood from the gut must be looked for. Treatment is oral iron once daily or on alternate days, continued for three months after haemoglobin has become normal; intravenous iron is used when oral iron is not tolerated or not absorbed."),
-    ("Pneumothorax", "A pneumothorax is air between the lung and the chest wall. It may arise without a known cause in tall young people, from a disease of the lung, or from an injury. Sudden pain on one side and breathlessness are typical. A small one in a stable patient may be watched; a larger one is drained by needle or tube. In tension pneumothorax the mediastinum is displaced and the circulation fails; it must be relieved at once, before any picture is taken."),
-    ("Delirium", "Delirium is an acute disturbance of attention and awareness that fluctuates over the day. It is common in old people in hospital and is often missed when it makes them quiet rather than restless. Infection, pain, drugs, retention of urine and constipation are frequent causes. Treatment is of the cause; glasses, hearing aids, daylight, familiar faces and early mobilisation help. Antipsychotic drugs are for severe distress only, in the lowest dose and for the shortest time."),
-    ("Hyperkalaemia", "Hyperkalaemia is a potassium in the blood above 5.5 mmol/L. It may cause weakness and fatal arrhythmia. With changes in the electrocardiogram, or above 6.5 mmol/L, calcium gluconate is given into a vein to protect the heart, insulin with glucose and salbutamol move potassium into cells, and its removal is achieved by diuretics, binders or dialysis. Haemolysis of the sample should be excluded, and drugs such as spironolactone and ACE inhibitors reviewed."),
-    ("Lumbar puncture", "A lumbar puncture takes cerebrospinal fluid from the space below the end of the spinal cord, usually between the third and fourth or the fourth and fifth lumbar vertebra. It is contraindicated when intracranial pressure is raised by a mass, when coagulation is impaired, or when the skin is infected. Pressure, cells, protein and glucose are measured. Headache after the puncture is less frequent with atraumatic needles, and most cases resolve within a week."),
-    ("Vaccination in pregnancy", "Inactivated influenza vaccine is recommended for pregnant women in every trimester, and a dose of pertussis vaccine in each pregnancy, preferably between 16 and 32 weeks, protects the newborn by antibodies that cross the placenta. Live vaccines such as measles, mumps and rubella are contraindicated in pregnancy; women who are not immune should be vaccinated after delivery. Breastfeeding is no reason to delay any of these vaccines."),
+    (
+        "Anaphylaxis",
+        "Anaphylaxis is a severe, life-threatening, generalised hypersensitivity reaction that begins within minutes to hours. The airway, breathing or circulation is affected, usually with changes of the skin such as urticaria or angioedema. Common triggers are foods, insect venom and drugs. The first treatment is adrenaline into the muscle of the outer thigh, 0.5 mg in adults, repeated after five minutes when there is no improvement. Antihistamines and steroids do not replace it.",
+    ),
+    (
+        "Atrial fibrillation",
+        "Atrial fibrillation is a disorder of rhythm in which the atria are excited in a rapid and chaotic way and the ventricles follow irregularly. It raises the risk of stroke about fivefold. Treatment has three parts: anticoagulation by the risk of stroke, control of the rate with beta blockers or other drugs, and, in selected patients, control of the rhythm by cardioversion, drugs or ablation. Risk factors such as hypertension, obesity, sleep apnoea and alcohol should be treated as well.",
+    ),
+    (
+        "Iron deficiency anaemia",
+        "Iron deficiency is the commonest cause of anaemia in the world. Ferritin is low, the red cells are small and pale, and the saturation of transferrin falls. In men and in women after the menopause, loss of blood from the gut must be looked for. Treatment is oral iron once daily or on alternate days, continued for three months after haemoglobin has become normal; intravenous iron is used when oral iron is not tolerated or not absorbed.",
+    ),
+    (
+        "Pneumothorax",
+        "A pneumothorax is air between the lung and the chest wall. It may arise without a known cause in tall young people, from a disease of the lung, or from an injury. Sudden pain on one side and breathlessness are typical. A small one in a stable patient may be watched; a larger one is drained by needle or tube. In tension pneumothorax the mediastinum is displaced and the circulation fails; it must be relieved at once, before any picture is taken.",
+    ),
+    (
+        "Delirium",
+        "Delirium is an acute disturbance of attention and awareness that fluctuates over the day. It is common in old people in hospital and is often missed when it makes them quiet rather than restless. Infection, pain, drugs, retention of urine and constipation are frequent causes. Treatment is of the cause; glasses, hearing aids, daylight, familiar faces and early mobilisation help. Antipsychotic drugs are for severe distress only, in the lowest dose and for the shortest time.",
+    ),
+    (
+        "Hyperkalaemia",
+        "Hyperkalaemia is a potassium in the blood above 5.5 mmol/L. It may cause weakness and fatal arrhythmia. With changes in the electrocardiogram, or above 6.5 mmol/L, calcium gluconate is given into a vein to protect the heart, insulin with glucose and salbutamol move potassium into cells, and its removal is achieved by diuretics, binders or dialysis. Haemolysis of the sample should be excluded, and drugs such as spironolactone and ACE inhibitors reviewed.",
+    ),
+    (
+        "Lumbar puncture",
+        "A lumbar puncture takes cerebrospinal fluid from the space below the end of the spinal cord, usually between the third and fourth or the fourth and fifth lumbar vertebra. It is contraindicated when intracranial pressure is raised by a mass, when coagulation is impaired, or when the skin is infected. Pressure, cells, protein and glucose are measured. Headache after the puncture is less frequent with atraumatic needles, and most cases resolve within a week.",
+    ),
+    (
+        "Vaccination in pregnancy",
+        "Inactivated influenza vaccine is recommended for pregnant women in every trimester, and a dose of pertussis vaccine in each pregnancy, preferably between 16 and 32 weeks, protects the newborn by antibodies that cross the placenta. Live vaccines such as measles, mumps and rubella are contraindicated in pregnancy; women who are not immune should be vaccinated after delivery. Breastfeeding is no reason to delay any of these vaccines.",
+    ),
 ]
 
 LETTER_WINDOWS = """INVENTED PATIENT – NO REAL PERSON

@@ -71,9 +71,13 @@ def authority(batch: Batch, *, table: str | None = None, keep: list[str] | None 
     grades = graded(batch.frame, authority_table(table))
     reasons = None
     if keep is not None:
-        reasons = grades.select(
-            pl.when(pl.col("authority").is_in(keep))
-            .then(None)
-            .otherwise(pl.format("authority={} ({}) not in {}", "authority", "because", pl.lit(", ".join(keep))))
-        ).to_series().cast(pl.String)
+        reasons = (
+            grades.select(
+                pl.when(pl.col("authority").is_in(keep))
+                .then(None)
+                .otherwise(pl.format("authority={} ({}) not in {}", "authority", "because", pl.lit(", ".join(keep))))
+            )
+            .to_series()
+            .cast(pl.String)
+        )
     return Outcome(columns={"authority": grades["authority"]}, reasons=reasons)

@@ -2,8 +2,8 @@
 
 Lines without end punctuation, of fewer than three words, with a word of over 1,000 characters, or
 that speak of cookies and terms of use are taken out; documents with "lorem ipsum", a curly bracket
-or fewer than five sentences are dropped. Headings and table rows end without punctuation and
-formulas hold curly brackets, so recipes for medical text turn those two off, as FineWeb did.
+or fewer than five sentences are dropped. Headings and table rows are short and end without
+punctuation, and formulas hold curly brackets, so recipes for medical text turn these rules off.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ def c4(
         ends = np.isin(lines.lasts, END_PUNCTUATION) & (lines.dots < 3)
         keep &= ends | (unspaced & np.isin(lines.lasts, UNSPACED_END_PUNCTUATION)) | blank
     enough = np.where(unspaced, lines.stripped >= unspaced_min_characters_per_line, lines.words >= min_words_per_line)
-    # Only where lines must be prose does a short one mean a menu; else it may be a heading.
-    keep &= enough | blank | (not terminal_punctuation)
+    keep &= enough | blank
     if policy_lines:
         keep &= ~_lines_matching(text, column, POLICY)
     sentences = sum_by_row(np.where(keep & ~blank, lines.sentences, 0), lines.bounds)

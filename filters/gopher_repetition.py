@@ -225,9 +225,7 @@ def gopher_repetition(
             "max_duplicate_paragraph_characters",
         ),
         Rule("duplicate_lines", "above", max_duplicate_lines, "max_duplicate_lines"),
-        Rule(
-            "duplicate_line_characters", "above", max_duplicate_line_characters, "max_duplicate_line_characters"
-        ),
+        Rule("duplicate_line_characters", "above", max_duplicate_line_characters, "max_duplicate_line_characters"),
         *(Rule(f"top_{n}_grams", "above", share, f"max_top_{n}_grams") for n, share in top.items()),
         *(Rule(f"duplicate_{n}_grams", "above", share, f"max_duplicate_{n}_grams") for n, share in duplicate.items()),
     ]

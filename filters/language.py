@@ -18,6 +18,7 @@ from schemas.step import Batch, Outcome, step
 # classical Chinese, which the model often takes for Japanese.
 CHINESE: Final = {"zh", "wuu", "yue"}
 MIN_KANA_SHARE: Final = 0.01  # of the ideographs; Japanese prose has about as much kana as kanji
+MIN_IDEOGRAPH_SHARE: Final = 0.8  # of the letters
 CANDIDATES: Final = 5
 # Three windows of the text, so that a foreign abstract at the head does not decide alone.
 WINDOW_CHARACTERS: Final = 1000
@@ -38,9 +39,15 @@ def lid_model(path: str | None = None) -> Any:
 def language_windows(text: pl.Series) -> pl.Series:
     """Head, middle and tail of each text on one line, without formulas and links."""
     prose = text.str.replace_all(TABLE_ROW, "")
-    text = pl.DataFrame({"text": text, "prose": prose}).select(
-        pl.when(pl.col("prose").str.len_chars() >= WINDOW_CHARACTERS // 2).then(pl.col("prose")).otherwise(pl.col("text"))
-    ).to_series()
+    text = (
+        pl.DataFrame({"text": text, "prose": prose})
+        .select(
+            pl.when(pl.col("prose").str.len_chars() >= WINDOW_CHARACTERS // 2)
+            .then(pl.col("prose"))
+            .otherwise(pl.col("text"))
+        )
+        .to_series()
+    )
     length = text.str.len_chars().cast(pl.Int64)
     frame = pl.DataFrame({"text": text, "length": length})
     middle = (pl.col("length") // 2 - WINDOW_CHARACTERS // 2).clip(lower_bound=0)
@@ -87,10 +94,16 @@ def language(
         language_shares(names, values, kana)
         for names, values, kana in zip(labels, probabilities, has_kana, strict=True)
     ]
+    # Ideographs without kana are written by Chinese alone, whatever the model makes of classical prose.
+    ideographs = windows.str.count_matches(r"\p{Han}") / windows.str.count_matches(r"\p{L}").clip(lower_bound=1)
+    for row in ((ideographs >= MIN_IDEOGRAPH_SHARE) & ~has_kana).arg_true():
+        shares[row]["zh"] = max(shares[row].get("zh", 0.0), float(ideographs[row]))
     names = [max(one, key=lambda name: one[name]) if one else "und" for one in shares]
     # A text in two wanted languages is wanted: their shares count together.
     wanted = [keep if keep and name in keep else [name] for name in names]
-    scores = np.array([min(sum(one.get(name, 0.0) for name in of), 1.0) for one, of in zip(shares, wanted, strict=True)])
+    scores = np.array(
+        [min(sum(one.get(name, 0.0) for name in of), 1.0) for one, of in zip(shares, wanted, strict=True)]
+    )
     reasons: list[str | None] = []
     for name, score in zip(names, scores, strict=True):
         if keep is not None and name not in keep:

@@ -69,7 +69,8 @@ def folded_characters() -> npt.NDArray[np.uint32]:
         if unicodedata.category(character) == "Mn":
             folded[code] = 0
             continue
-        form = "NFKD" if 0xFF01 <= code <= 0xFF5E else "NFD"
-        base = unicodedata.normalize(form, character)[0].lower()[0]
+        wide = 0xFF01 <= code <= 0xFF5E
+        decomposed = unicodedata.normalize("NFKD", character) if wide else unicodedata.normalize("NFD", character)
+        base = decomposed[0].lower()[0]
         folded[code] = ord(base)
     return folded

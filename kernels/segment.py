@@ -1,10 +1,10 @@
 """Segmentation of UTF-8 text columns into units and lines, in one compiled pass each.
 
-A *unit* is what counting and shingling see as a word: a run of letters and digits (a decimal
-point or comma between digits belongs to the number; an apostrophe before letters starts a unit
-such as `'s`), one character of an unspaced script, or a run of one repeated symbol. For spaced
-languages this follows spaCy's blank tokenizer closely enough that the published thresholds,
-which were set with such tokenizers, keep their meaning.
+A *unit* is what counting and shingling see as a word: a run of letters and digits (a sign directly
+before a digit belongs to it, as in `3.5`, `IL-6` and `p<0.05`; an apostrophe before letters starts
+a unit such as `'s`), one character of an unspaced script, or a run of one repeated symbol. For
+spaced languages this follows spaCy's blank tokenizer closely enough that the published
+thresholds, which were set with such tokenizers, keep their meaning.
 """
 
 from __future__ import annotations
@@ -59,6 +59,23 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]
     return np.uint32(0xFFFD), 1
 
 
+@njit(cache=True, inline="always")
+def _joins(code):  # type: ignore[no-untyped-def]
+    """Signs that bind a digit to what stands before it: . , - / : < = > ^ ± × – ′"""
+    return (
+        code == 0x2E
+        or code == 0x2C
+        or code == 0x2D
+        or code == 0x2F
+        or (0x3A <= code <= 0x3E and code != 0x3B)
+        or code == 0x5E
+        or code == 0xB1
+        or code == 0xD7
+        or code == 0x2013
+        or code == 0x2032
+    )
+
+
 @njit(cache=True)
 def _grown(array, size):  # type: ignore[no-untyped-def]
     bigger = np.empty(size, dtype=array.dtype)
@@ -111,7 +128,14 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
             opens = False
             if kind == SYMBOL and (code == 0x27 or code == 0x2019) and at + width < end:
                 following, _ = _decode(data, at + width, end)
-                opens = following < TABLE_SIZE and classes[following] == LETTER and at > offsets[row] and count > bounds[row] and ends[count - 1] == at and (flags[count - 1] & HAS_LETTER) != 0
+                opens = (
+                    following < TABLE_SIZE
+                    and classes[following] == LETTER
+                    and at > offsets[row]
+                    and count > bounds[row]
+                    and ends[count - 1] == at
+                    and (flags[count - 1] & HAS_LETTER) != 0
+                )
             while True:
                 written = (written ^ uint64(code)) * uint64(_MULTIPLIER)
                 base = folded[code] if code < TABLE_SIZE else code
@@ -135,13 +159,13 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                     if opens and kind == LETTER:
                         opens = False
                         continue
-                    if kind == SYMBOL and code == first:
+                    if kind == SYMBOL and code == first and code != 0x23:
                         continue
                     break
                 if kind == LETTER or kind == DIGIT:
                     continue
-                # A decimal point or thousands comma inside a number.
-                if previous == DIGIT and (code == 0x2E or code == 0x2C) and at + width < end:
+                # A sign before a digit stays inside: 3.5, 1,000, 0.9–1.2, IL-6, p<0.05.
+                if (previous == DIGIT or previous == LETTER) and at + width < end and _joins(code):
                     following, _ = _decode(data, at + width, end)
                     if following < TABLE_SIZE and classes[following] == DIGIT:
                         kind = DIGIT
@@ -225,7 +249,14 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
                         if not boundary:
                             following, _ = _decode(data, next_at, end)
                             follower = classes[following] if following < TABLE_SIZE else SYMBOL
-                            boundary = follower == SPACE or follower == NEWLINE or following == 0x22 or following == 0x27 or following == 0x201D or following == 0x29
+                            boundary = (
+                                follower == SPACE
+                                or follower == NEWLINE
+                                or following == 0x22
+                                or following == 0x27
+                                or following == 0x201D
+                                or following == 0x29
+                            )
                         if boundary and not closed:
                             sentences[line] += 1
                             closed = True
@@ -242,7 +273,20 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
                 break
             at += 1
         bounds[row + 1] = line
-    return bounds, starts[:line], ends[:line], lengths[:line], stripped[:line], firsts[:line], lasts[:line], dots[:line], words[:line], longest[:line], sentences[:line], hashes[:line]
+    return (
+        bounds,
+        starts[:line],
+        ends[:line],
+        lengths[:line],
+        stripped[:line],
+        firsts[:line],
+        lasts[:line],
+        dots[:line],
+        words[:line],
+        longest[:line],
+        sentences[:line],
+        hashes[:line],
+    )
 
 
 @njit(cache=True)

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO, Final
 
-import zstandard
+import pyarrow as pa
 
 from pipelines.draft import Blob, Broken, open_blob
 from schemas.errors import Unreadable
@@ -41,7 +41,6 @@ CORRUPT: Final = (
     EOFError,
     zlib.error,
     lzma.LZMAError,
-    zstandard.ZstdError,
     zipfile.BadZipFile,
     tarfile.TarError,
     NotImplementedError,
@@ -90,16 +89,20 @@ class _Counted:
     def readable(self) -> bool:
         return True
 
+    closed = False
+
+    def close(self) -> None:
+        """The stream is closed by whoever opened it."""
+
 
 def _decompressor(kind: str, stored: _Counted) -> BinaryIO:
     if kind == "gzip":
-        return gzip.GzipFile(fileobj=stored)  # type: ignore[return-value, arg-type]
+        return gzip.GzipFile(fileobj=stored)  # type: ignore[return-value, call-overload]
     if kind == "zstd":
-        return zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(  # type: ignore[return-value]
-            stored, read_across_frames=True  # type: ignore[arg-type]
-        )
+        # Arrow's reader, since zstandard's own takes a stream that was cut for one that has ended.
+        return pa.CompressedInputStream(pa.PythonFile(stored, "r"), "zstd")
     if kind == "bzip2":
-        return bz2.BZ2File(stored)  # type: ignore[return-value, arg-type]
+        return bz2.BZ2File(stored)  # type: ignore[return-value, call-overload]
     return lzma.LZMAFile(stored)  # type: ignore[return-value, arg-type]
 
 
@@ -235,5 +238,3 @@ def seekable(blob: Blob, spool: IO[bytes]) -> IO[bytes]:
         spool.write(chunk)
     spool.seek(0)
     return spool
-
-

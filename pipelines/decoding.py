@@ -140,7 +140,14 @@ def _western(sample: bytes) -> str:
     # The detector prefers exotic code pages on short Western text; Latin-1 repertoire stays cp1252.
     as_western = sample.decode("cp1252", "replace")
     letters = [char for char in as_western if ord(char) > 0x7F]
-    if letters and sum(char in "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœÀÁÂÄÅÆÇÈÉÊËÎÏÑÒÓÔÖØÙÚÜ–—‘’“”…°±²³µ·½¼×÷€£©®" for char in letters) / len(letters) > 0.8:
+    if (
+        letters
+        and sum(
+            char in "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœÀÁÂÄÅÆÇÈÉÊËÎÏÑÒÓÔÖØÙÚÜ–—‘’“”…°±²³µ·½¼×÷€£©®" for char in letters
+        )
+        / len(letters)
+        > 0.8
+    ):
         return "cp1252"
     return str(best.encoding)
 

@@ -131,9 +131,7 @@ class Format:
 FORMATS: Registry[Format] = Registry("format", ("pipelines.readers",))
 
 
-def reader(
-    name: str, *suffixes: str, sniff: Callable[[bytes], bool] | None = None
-) -> Callable[[Reader], Reader]:
+def reader(name: str, *suffixes: str, sniff: Callable[[bytes], bool] | None = None) -> Callable[[Reader], Reader]:
     """Register a reader under `name` for files with these suffixes, or whose head `sniff` accepts."""
 
     def register(function: Reader) -> Reader:

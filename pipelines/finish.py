@@ -92,7 +92,9 @@ def _counted(run: RunFolder) -> pl.DataFrame:
 
 def _totals(frame: pl.DataFrame, column: str) -> dict[str, Totals]:
     groups = frame.group_by(column).agg(pl.len().alias("documents"), pl.col("characters", "tokens").sum()).sort(column)
-    return {row[column]: Totals(**{k: row[k] for k in ("documents", "characters", "tokens")}) for row in groups.to_dicts()}
+    return {
+        row[column]: Totals(**{k: row[k] for k in ("documents", "characters", "tokens")}) for row in groups.to_dicts()
+    }
 
 
 def _counts(run: RunFolder, counted: pl.DataFrame) -> Counts:
@@ -207,10 +209,14 @@ def verify(folder: Path) -> Iterator[str]:
                 _verify_number(shard.path, "tokens", shard.tokens, found)
                 yield shard.path
     counts = manifest.counts
-    rows: dict[str, Any] = {name: 0 for name in FOLDERS}
+    rows: dict[str, Any] = dict.fromkeys(FOLDERS, 0)
     for entry in manifest.files:
         rows[entry.path.split("/")[0]] += entry.rows
-    for name, wanted in (("curated", counts.curated), ("dropped", sum(counts.dropped.values())), ("quarantined", counts.quarantined)):
+    for name, wanted in (
+        ("curated", counts.curated),
+        ("dropped", sum(counts.dropped.values())),
+        ("quarantined", counts.quarantined),
+    ):
         _verify_number("manifest.json", f"{name} documents", wanted, rows[name])
     _verify_number("manifest.json", "read documents", counts.read, counts.curated + sum(counts.dropped.values()))
 

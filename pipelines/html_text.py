@@ -13,8 +13,59 @@ from pipelines.markup import child, local, math_text, squeeze, table_rows, with_
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 # Paragraph styles that word processors and InDesign export for headings: Heading2, head-A, MsoTitle.
 HEADING_CLASS: Final = re.compile(r"(?i)(?:^|[^a-z])head(?:ing)?[-_ ]?([a-f1-6])(?![a-z0-9])")
-SKIPPED: Final = {"script", "style", "head", "svg", "img", "audio", "video", "iframe", "noscript", "form", "button", "select", "template", "title"}
-INLINE: Final = {"a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "label", "math", "ruby", "rb"}
+SKIPPED: Final = {
+    "script",
+    "style",
+    "head",
+    "svg",
+    "img",
+    "audio",
+    "video",
+    "iframe",
+    "noscript",
+    "form",
+    "button",
+    "select",
+    "template",
+    "title",
+}
+INLINE: Final = {
+    "a",
+    "abbr",
+    "b",
+    "bdi",
+    "bdo",
+    "big",
+    "cite",
+    "code",
+    "data",
+    "del",
+    "dfn",
+    "em",
+    "font",
+    "i",
+    "ins",
+    "kbd",
+    "mark",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "time",
+    "tt",
+    "u",
+    "var",
+    "wbr",
+    "label",
+    "math",
+    "ruby",
+    "rb",
+}
 FURNITURE: Final = {"nav", "aside", "form", "button", "iframe", "footer", "header", "select", "input"}
 
 
@@ -31,7 +82,11 @@ def parse_html(text: str) -> Any:
 
 def is_bare_document(root: Any) -> bool:
     """Whether a page has none of the furniture of a website: then all of its body is the document."""
-    return not any(local(one) in FURNITURE or one.get("role") in ("navigation", "banner") for one in root.iter() if isinstance(one.tag, str))
+    return not any(
+        local(one) in FURNITURE or one.get("role") in ("navigation", "banner")
+        for one in root.iter()
+        if isinstance(one.tag, str)
+    )
 
 
 def body_text(root: Any) -> str:

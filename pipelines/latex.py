@@ -12,7 +12,9 @@ from typing import Final
 # As in pandoc: no space inside the dollars, no digit after them, so that prices are no formulas.
 INLINE: Final = re.compile(r"\$(?=\S)([^$\n]{1,300}?)(?<=\S)\$(?!\d)")
 SPACED_DIGITS: Final = re.compile(r"(?<=\d) (?=[\d.,]\s?\d|\d)|(?<=\d[.,]) (?=\d)")
-ROMAN: Final = re.compile(r"\\(?:mathrm|text|textrm|mathsf|mathbf|mathit|textit|textbf|rm|bf|operatorname)\s*\*?\s*\{([^{}]*)\}")
+ROMAN: Final = re.compile(
+    r"\\(?:mathrm|text|textrm|mathsf|mathbf|mathit|textit|textbf|rm|bf|operatorname)\s*\*?\s*\{([^{}]*)\}"
+)
 SIGNS: Final = {
     r"\sim": "~", r"\%": "%", r"\times": "×", r"\pm": "±", r"\leq": "≤", r"\le": "≤", r"\geq": "≥", r"\ge": "≥",
     r"\leqslant": "≤", r"\geqslant": "≥", r"\mu": "μ", r"\alpha": "α", r"\beta": "β", r"\gamma": "γ", r"\delta": "δ",

@@ -48,7 +48,28 @@ def parse_xml(data: bytes) -> Any:
 
 
 TAG: Final = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9:_-]*)([^<>]*?)(/?)>")
-VOID: Final = {b"br", b"hr", b"img", b"input", b"meta", b"link", b"area", b"base", b"col", b"embed", b"source", b"wbr", b"p", b"li", b"td", b"tr", b"th", b"option", b"dd", b"dt"}
+VOID: Final = {
+    b"br",
+    b"hr",
+    b"img",
+    b"input",
+    b"meta",
+    b"link",
+    b"area",
+    b"base",
+    b"col",
+    b"embed",
+    b"source",
+    b"wbr",
+    b"p",
+    b"li",
+    b"td",
+    b"tr",
+    b"th",
+    b"option",
+    b"dd",
+    b"dt",
+}
 
 
 def _too_deep(data: bytes, limit: int = MAX_NESTING) -> bool:
@@ -129,7 +150,11 @@ OPERATORS: Final = {"\u2062": "", "\u2061": "", "\u2063": ",", "\u2064": ""}
 def math_text(element: Any) -> str:
     """Presentation MathML as readable text: fractions as a/b, powers with ^, indices with _."""
     name = local(element)
-    parts = [math_text(one) for one in element if isinstance(one.tag, str) and local(one) not in ("annotation", "annotation-xml")]
+    parts = [
+        math_text(one)
+        for one in element
+        if isinstance(one.tag, str) and local(one) not in ("annotation", "annotation-xml")
+    ]
     if name == "mfrac" and len(parts) == 2:
         return f"{_grouped(parts[0])}/{_grouped(parts[1])}"
     if name in ("msup", "mover") and len(parts) == 2:

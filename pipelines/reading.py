@@ -18,7 +18,6 @@ from schemas.errors import Unreadable
 from schemas.files import CHUNK
 from schemas.recipe import Source
 
-
 BATCH_BYTES: Final = 4 << 20
 BATCH_ROWS: Final = 2048
 STREAM_SUFFIXES: Final = {".gz", ".zst", ".zstd", ".bz2", ".xz"}
@@ -140,7 +139,14 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
 
 def _frames(documents: list[dict[str, Any]], broken: list[Broken], source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows = [
-        {"uri": one.uri, "source": source.name, "reader": one.reader, "error": one.error, "bytes": one.bytes, "sha256": one.sha256}
+        {
+            "uri": one.uri,
+            "source": source.name,
+            "reader": one.reader,
+            "error": one.error,
+            "bytes": one.bytes,
+            "sha256": one.sha256,
+        }
         for one in broken
     ]
     return pl.DataFrame(documents, schema=READ_COLUMNS), pl.DataFrame(rows, schema=QUARANTINE_COLUMNS)

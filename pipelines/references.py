@@ -13,7 +13,8 @@ HEADING: Final = re.compile(
 NEXT_HEADING: Final = re.compile(r"^#{1,6}\s+\S.*$|^(?:appendix|附录|supplementary)\b.*$", re.MULTILINE | re.IGNORECASE)
 NUMBERED: Final = re.compile(r"^\s*(?:[\[［(（]\s*\d{1,3}\s*[\]］)）]|\d{1,3}\s*[.．、]\s*[A-Z\u4e00-\u9fff])")
 CITED: Final = re.compile(
-    r"\bdoi\b|https?://|\bet al\b|等\s*[.．,，]|\[[JMDCRPNSGZ](?:/OL)?\]|［[JMDCRPNSZ]］|\d+\s*[(（]\d+[)）]\s*[:：,，]\s*[e\d]|"
+    r"\bdoi\b|https?://|\bet al\b|等\s*[.．,，]|\[[JMDCRPNSGZ](?:/OL)?\]|［[JMDCRPNSZ]］|"
+    r"\d+\s*[(（]\d+[)）]\s*[:：,，]\s*[e\d]|"
     r"[(（,，.．]\s*(?:19|20)\d\d[a-z]?\s*[)）.．,，;；:：]|\b\d+\s*[:：]\s*\d+\s*[-–—~]\s*\d+",
     re.IGNORECASE,
 )

@@ -95,7 +95,9 @@ def _applied(frame: pl.DataFrame, step: BoundStep) -> pl.DataFrame:
         raise
     except Exception as error:
         ids = ", ".join(frame["id"].head(3))
-        raise CurateError(f"step '{step.kind.name}' failed on documents {ids}, …: {type(error).__name__}: {error}") from error
+        raise CurateError(
+            f"step '{step.kind.name}' failed on documents {ids}, …: {type(error).__name__}: {error}"
+        ) from error
     return _with_outcome(frame, step.kind.name, outcome)
 
 

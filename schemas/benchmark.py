@@ -112,12 +112,12 @@ def _item(name: str, row: dict[str, Any], number: int, columns: dict[str, Any] |
     if "Question" in row and "Options" in row:  # CMExam
         if not row["Question"]:
             return None
-        options = LETTERED_LINE.findall((row["Options"] or "").replace("\\n", "\n"))
+        lettered = LETTERED_LINE.findall((row["Options"] or "").replace("\\n", "\n"))
         return BenchmarkItem(
             benchmark=name,
             id=str(number),
             question=row["Question"],
-            options=tuple(text.strip() for _, text in options),
+            options=tuple(text.strip() for _, text in lettered),
             answer=str(row.get("Answer") or ""),
             explanation=str(row.get("Explanation") or ""),
         )

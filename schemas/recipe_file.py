@@ -60,7 +60,8 @@ def validated(model: type[Model], raw: Any, path: Path) -> Model:
     try:
         return model.model_validate(_plain(raw))
     except ValidationError as error:
-        first = error.errors()[0]
+        # An unknown key is the likelier cause of a missing one than the other way round.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         place = tuple(part for part in first["loc"] if not (isinstance(part, str) and "[" in part))
         where = ".".join(map(str, place)) or "recipe"
         message = first["msg"].removeprefix("Value error, ")
@@ -72,11 +73,12 @@ def validated(model: type[Model], raw: Any, path: Path) -> Model:
 def line_of(raw: Any, place: tuple[Any, ...]) -> int:
     """Line (from 1) of the deepest part of `place` that the file holds."""
     line = 1
+    current: Any = raw
     for part in place:
         try:
-            position = raw.lc.key(part) if isinstance(raw, dict) else raw.lc.item(part)
+            position = current.lc.key(part) if isinstance(current, dict) else current.lc.item(part)  # type: ignore[attr-defined]
             line = position[0] + 1
-            raw = raw[part]
+            current = current[part]
         except (KeyError, IndexError, AttributeError, TypeError):
             break
     return line
@@ -103,7 +105,7 @@ def _known_keys(model: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
         if isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(str(part))
             if field is None:
-                return []
+                continue  # an index of a list or a key of a mapping
             current = field.annotation
         current = _inner_model(current)
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from schemas.errors import WrongCall
@@ -62,5 +62,3 @@ def nearest(name: str, names: Iterator[str] | dict[str, Entry] | list[str]) -> s
     if close:
         return f"; did you mean '{close[0]}'?"
     return f"; known: {', '.join(sorted(known))}"
-
-

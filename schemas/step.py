@@ -162,8 +162,8 @@ def first_failures(scores: Mapping[str, npt.NDArray[Any]], rules: Sequence[Rule]
     reasons: list[str | None] = [None] * rows
     for row in np.flatnonzero(failing >= 0):
         rule = rules[failing[row]]
-        value = float(scores[rule.score][row])
-        threshold = float(np.broadcast_to(np.asarray(rule.threshold), (rows,))[row])
+        found = float(scores[rule.score][row])
+        limit = float(np.broadcast_to(np.asarray(rule.threshold), (rows,))[row])
         sign = "<" if rule.side == "below" else ">"
-        reasons[row] = f"{rule.score}={value:.4g} {sign} {rule.label}={threshold:.4g}"
+        reasons[row] = f"{rule.score}={found:.4g} {sign} {rule.label}={limit:.4g}"
     return pl.Series("reason", reasons, dtype=pl.String)

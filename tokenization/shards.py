@@ -7,6 +7,7 @@ coordination, and the same bytes whatever the engine, worker count or order of a
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -69,5 +70,5 @@ def token_lists(tables: Iterable[pa.Table]) -> Iterator[npt.NDArray[np.int32]]:
         for chunk in table.column("input_ids").chunks:
             values = chunk.values.to_numpy(zero_copy_only=True)
             offsets = chunk.offsets.to_numpy()
-            for start, end in zip(offsets[:-1], offsets[1:], strict=True):
+            for start, end in itertools.pairwise(offsets):
                 yield values[start:end]

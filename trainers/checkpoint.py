@@ -121,7 +121,10 @@ def restore(folder: Path, model: Any, optimizer: Any, scheduler: Any) -> Positio
     try:
         loaded = dist_checkpointing.load(_state(model, optimizer, scheduler, loading=True), str(folder))
     except Exception as error:
-        raise CurateError(f"checkpoint {folder} cannot be read: {type(error).__name__}: {error}; delete it to go on from the one before") from error
+        raise CurateError(
+            f"checkpoint {folder} cannot be read: {type(error).__name__}: {error}; "
+            "delete it to go on from the one before"
+        ) from error
     model.module.load_state_dict(loaded["model"])
     optimizer.load_state_dict(loaded["optimizer"])
     _with_own_steps(optimizer)

@@ -121,7 +121,9 @@ class TrainConfig(Strict):
             )
         for name, value in (("heads", self.model.heads), ("kv_heads", self.model.kv_heads), ("ffn", self.model.ffn)):
             if value % self.parallel.tensor:
-                raise ValueError(f"model.{name} ({value}) must be divisible by parallel.tensor ({self.parallel.tensor})")
+                raise ValueError(
+                    f"model.{name} ({value}) must be divisible by parallel.tensor ({self.parallel.tensor})"
+                )
         if self.model.layers % self.parallel.pipeline:
             raise ValueError(
                 f"model.layers ({self.model.layers}) must be divisible by parallel.pipeline ({self.parallel.pipeline})"

@@ -96,7 +96,9 @@ def check_manifest(manifest: Manifest, folder: Path, mixture: str) -> None:
     if not tokenizer.is_file():
         raise WrongCall(f"tokenizer {tokenizer} is missing; the manifest names it")
     if sha256_file(tokenizer) != manifest.tokenizer.digest:
-        raise WrongCall(f"tokenizer {tokenizer} is not the manifest's: its SHA-256 differs; shards cannot be read with it")
+        raise WrongCall(
+            f"tokenizer {tokenizer} is not the manifest's: its SHA-256 differs; shards cannot be read with it"
+        )
     for component in manifest.mixtures[mixture].components.values():
         for shard in component.shards:
             path = folder / shard.path

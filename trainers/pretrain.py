@@ -113,7 +113,9 @@ def train_step(config: TrainConfig, model: Any, optimizer: Any, batches: Iterato
     loss = _run_micro_batches(config, model, batches, forward_only=False)
     updated, norm, _ = optimizer.step()
     if not updated:
-        raise CurateError("the gradient is not finite; lower the learning rate, or look at the batch with `curate trace`")
+        raise CurateError(
+            "the gradient is not finite; lower the learning rate, or look at the batch with `curate trace`"
+        )
     return loss, float(norm)
 
 
@@ -122,13 +124,17 @@ def validate(config: TrainConfig, model: Any, dataset: Any) -> float:
     model.eval()
     reader = BatchReader(dataset, config, 0)
     with torch.no_grad():
-        losses = [_run_micro_batches(config, model, reader, forward_only=True) for _ in range(config.validation.batches)]
+        losses = [
+            _run_micro_batches(config, model, reader, forward_only=True) for _ in range(config.validation.batches)
+        ]
     reader.close()
     model.train()
     return sum(losses) / len(losses)
 
 
-def pretrain(config: TrainConfig, manifest_path: Path, out: Path, stop_after: int | None = None, quiet: bool = False) -> None:
+def pretrain(
+    config: TrainConfig, manifest_path: Path, out: Path, stop_after: int | None = None, quiet: bool = False
+) -> None:
     """Train to the end of the schedule, or to `stop_after`; goes on from the last checkpoint in `out`."""
     folder = manifest_path if manifest_path.is_dir() else manifest_path.parent
     manifest = load_manifest(manifest_path)

@@ -37,7 +37,9 @@ class TrainingLog:
             if isinstance(value, (int, float)):
                 self._board.add_scalar(name, value, step)
         if say and not self.quiet:
-            shown = "  ".join(f"{name} {_short(value)}" for name, value in values.items() if not isinstance(value, dict))
+            shown = "  ".join(
+                f"{name} {_short(value)}" for name, value in values.items() if not isinstance(value, dict)
+            )
             print(f"step {step}  {shown}", file=sys.stderr, flush=True)
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from dedup.clustering import EDGES
 from pipelines.engines.engine import engine
 from pipelines.graph import STAGES, Stage, is_done, marker, perform
 from pipelines.run_folder import RunFolder
@@ -51,7 +52,7 @@ def write_grouped(grouped: tuple[str, Iterable[tuple[str, str]]], folder: str) -
     """Write the edges of one column as the other engines do, and mark it done."""
     key, edges = grouped
     run = RunFolder(Path(folder))
-    frame = pl.DataFrame(sorted(set(edges)), schema=group.EDGES, orient="row")
+    frame = pl.DataFrame(sorted(set(edges)), schema=EDGES, orient="row")
     write_json(marker(run, group.STAGE, key), group.write_edges(run, key, frame), indent=None)
     return key
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import multiprocess
 import datatrove.utils.logging as datatrove_logging
+import multiprocess
 import psutil
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.base import PipelineStep

@@ -7,11 +7,37 @@ from typing import Any, Final
 
 from pipelines.draft import Blob, Broken, Draft, reader, sha256
 from pipelines.licences import licence_name
-from pipelines.markup import child, descendants, local, math_text, parse_xml, squeeze, table_rows, text_of, with_power, without_empty_brackets
+from pipelines.markup import (
+    child,
+    descendants,
+    local,
+    math_text,
+    parse_xml,
+    squeeze,
+    table_rows,
+    text_of,
+    with_power,
+    without_empty_brackets,
+)
 from schemas.errors import Unreadable
 from schemas.recipe import Source
 
-BLOCKS: Final = {"para", "section", "list", "table", "figure", "note", "example", "exercise", "equation", "definition", "media", "quote", "injected-exercise", "subfigure"}
+BLOCKS: Final = {
+    "para",
+    "section",
+    "list",
+    "table",
+    "figure",
+    "note",
+    "example",
+    "exercise",
+    "equation",
+    "definition",
+    "media",
+    "quote",
+    "injected-exercise",
+    "subfigure",
+}
 SKIPPED: Final = {"title", "metadata", "media", "image", "iframe", "footnote", "label", "glossary", "cnx-pi"}
 
 
@@ -114,7 +140,20 @@ def _block(element: Any, level: int) -> list[str]:
         return [_definition(element)]
     if name == "equation":
         return [text] if (text := _inline(element)) else []
-    if name in ("note", "example", "exercise", "problem", "solution", "injected-exercise", "quote", "div", "commentary", "proof", "rule", "statement"):
+    if name in (
+        "note",
+        "example",
+        "exercise",
+        "problem",
+        "solution",
+        "injected-exercise",
+        "quote",
+        "div",
+        "commentary",
+        "proof",
+        "rule",
+        "statement",
+    ):
         title = _inline(child(element, "title"))
         own = squeeze(element.text or "")
         return [*filter(None, [title, own]), *_children(element, level)]
@@ -130,7 +169,7 @@ def _definition(element: Any) -> str:
 def _items(element: Any, depth: int) -> Iterator[str]:
     numbered = element.get("list-type") == "enumerated"
     for number, item in enumerate((one for one in element if local(one) == "item"), 1):
-        nested = [one for one in descendants(item, "list")]
+        nested = list(descendants(item, "list"))
         text = _inline(item, without=nested)
         yield f"{'  ' * depth}{f'{number}.' if numbered else '-'} {text}"
         for one in nested:

@@ -23,7 +23,9 @@ from schemas.errors import Unreadable
 from schemas.recipe import Source
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-HTML_HEAD: Final = re.compile(rb"(?i)^\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype html|<html|<head|<body)", re.DOTALL)
+HTML_HEAD: Final = re.compile(
+    rb"(?i)^\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype html|<html|<head|<body)", re.DOTALL
+)
 META_CHARSET: Final = re.compile(rb"(?i)<meta[^>]+charset\s*=\s*[\"']?([\w-]+)")
 MAX_HTML_NESTING: Final = 2000  # real pages leave tags open; beyond this the parser is at risk
 # No alarm signals: the engines run readers in threads and in processes of their own.
@@ -31,13 +33,13 @@ _CONFIG: Final = use_config()
 _CONFIG.set("DEFAULT", "EXTRACTION_TIMEOUT", "0")
 INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
 
-_CONFIG = use_config()
 
 @reader("html", ".html", ".htm", ".xhtml", sniff=lambda head: HTML_HEAD.match(head) is not None)
 def read_html(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One page: main text, title, date and licence as the page states them."""
     data = blob.read_all()
     yield page_draft(data, url=None)
+
 
 def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draft:
     """The draft of one HTML page; a page without main text is `Unreadable`."""
@@ -61,6 +63,7 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
         publisher=getattr(metadata, "sitename", None) if url else None,
         edits=decoded.edits,
     )
+
 
 def extract(html: str, url: str | None) -> tuple[str, Any]:
     """Main text in plain form, and trafilatura's metadata."""

@@ -8,12 +8,31 @@ from typing import Any, Final
 
 from pipelines.draft import Blob, Broken, Draft, reader, sha256
 from pipelines.licences import licence_name
-from pipelines.markup import child, descendants, local, math_text, parse_xml, table_rows, text_of, with_power, without_empty_brackets
+from pipelines.markup import (
+    child,
+    descendants,
+    local,
+    math_text,
+    parse_xml,
+    table_rows,
+    text_of,
+    with_power,
+    without_empty_brackets,
+)
 from schemas.errors import Unreadable
 from schemas.recipe import Source
 
 XLINK: Final = "{http://www.w3.org/1999/xlink}href"
-SKIPPED: Final = {"ref-list", "supplementary-material", "graphic", "media", "permissions", "object-id", "fn-group", "alternatives-graphic"}
+SKIPPED: Final = {
+    "ref-list",
+    "supplementary-material",
+    "graphic",
+    "media",
+    "permissions",
+    "object-id",
+    "fn-group",
+    "alternatives-graphic",
+}
 SKIPPED_ABSTRACTS: Final = {"toc", "teaser", "graphical", "editor", "web-summary", "short", "video"}
 SKIPPED_SECTIONS: Final = re.compile(
     r"(?i)^(supporting information|supplementary (material|data|information)s?|references|acknowledg(e)?ments?|"
@@ -23,7 +42,11 @@ NOTICES: Final = {"retraction", "partial-retraction", "correction", "expression-
 DATE_ORDER: Final = ("epub", "pub", "ppub", "epub-ppub", "collection", "")
 
 
-@reader("jats", ".nxml", sniff=lambda head: re.search(rb"<article[\s>]", head) is not None and b"<html" not in head[:500].lower())
+@reader(
+    "jats",
+    ".nxml",
+    sniff=lambda head: re.search(rb"<article[\s>]", head) is not None and b"<html" not in head[:500].lower(),
+)
 def read_jats(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One article: title, abstract, sections in order, tables as rows, captions; no references."""
     data = blob.read_all()
@@ -101,7 +124,16 @@ def block(element: Any, level: int) -> list[str]:
         return [formula] if formula else []
     if name == "table":
         return [rows] if (rows := _table(element)) else []
-    if name in ("disp-quote", "statement", "verse-group", "speech", "floats-group", "app-group", "sec-group", "alternatives"):
+    if name in (
+        "disp-quote",
+        "statement",
+        "verse-group",
+        "speech",
+        "floats-group",
+        "app-group",
+        "sec-group",
+        "alternatives",
+    ):
         return [part for one in element for part in block(one, level)]
     text = inline(element)
     return [text] if text else []
@@ -109,7 +141,11 @@ def block(element: Any, level: int) -> list[str]:
 
 def _paragraph(element: Any, level: int) -> list[str]:
     """A paragraph, with the lists, formulas and floats that stand inside it as blocks after it."""
-    inner = [one for one in element if local(one) in ("list", "def-list", "fig", "table-wrap", "boxed-text", "fig-group", "disp-quote")]
+    inner = [
+        one
+        for one in element
+        if local(one) in ("list", "def-list", "fig", "table-wrap", "boxed-text", "fig-group", "disp-quote")
+    ]
     text = inline(element, without=inner)
     return [*([text] if text else []), *(part for one in inner for part in block(one, level))]
 
@@ -122,16 +158,17 @@ def _float(element: Any, level: int) -> list[str]:
     parts = [inline(one) for one in caption] if caption is not None else []
     head = " ".join(filter(None, [f"{label.rstrip('.')}." if label else "", *parts]))
     tables = [_table(table) for table in descendants(element, "table")]
-    foot = [inline(one) for one in descendants(child(element, "table-wrap-foot"), "p")] if child(element, "table-wrap-foot") is not None else []
+    foot = (
+        [inline(one) for one in descendants(child(element, "table-wrap-foot"), "p")]
+        if child(element, "table-wrap-foot") is not None
+        else []
+    )
     body = "\n".join(filter(None, [head, *tables, *foot]))
     return [body] if body else []
 
 
 def _table(table: Any) -> str:
-    rows = (
-        [inline(cell) for cell in row if local(cell) in ("td", "th")]
-        for row in descendants(table, "tr")
-    )
+    rows = ([inline(cell) for cell in row if local(cell) in ("td", "th")] for row in descendants(table, "tr"))
     return table_rows(rows)
 
 
@@ -158,7 +195,12 @@ def inline(element: Any, without: list[Any] | None = None) -> str:
 
 def _collect(element: Any, pieces: list[str], without: list[Any], top: bool = False) -> None:
     name = local(element)
-    skip = element in without or name in SKIPPED or name in ("fn", "tex-math", "email") or (name == "xref" and element.get("ref-type") in ("bibr", "fn", "table-fn", "aff", "corresp"))
+    skip = (
+        element in without
+        or name in SKIPPED
+        or name in ("fn", "tex-math", "email")
+        or (name == "xref" and element.get("ref-type") in ("bibr", "fn", "table-fn", "aff", "corresp"))
+    )
     if name == "xref" and element.get("ref-type") == "bibr" and re.search("[A-Za-z]", "".join(element.itertext())):
         skip = False  # author and year: part of the sentence
     if skip and not top:

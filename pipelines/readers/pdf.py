@@ -21,7 +21,9 @@ MAX_PAGES: Final = 5000
 MARGIN_LINES: Final = 2  # how many lines at each end of a page may be running heads
 REPEATED_SHARE: Final = 0.4
 # Titles that a program made up from a file name.
-FILE_TITLE: Final = re.compile(r"(?i)\.(?:html?|docx?|pdf|tex|dvi|indd|qxd|pptx?)$|^(?:microsoft word|untitled|document\d*)")
+FILE_TITLE: Final = re.compile(
+    r"(?i)\.(?:html?|docx?|pdf|tex|dvi|indd|qxd|pptx?)$|^(?:microsoft word|untitled|document\d*)"
+)
 HAN: Final = re.compile(r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]")
 
 
@@ -67,13 +69,17 @@ def pdf_draft(data: bytes) -> Draft:
     if not pages or empty > len(pages) / 2:
         raise Unreadable(f"no text layer ({empty} of {len(pages)} pages)")
     running = _running_heads([lines for lines, _ in pages])
-    ordered = [[line for line in reading_order(lines, width) if not _is_running(line, running)] for lines, width in pages]
+    ordered = [
+        [line for line in reading_order(lines, width) if not _is_running(line, running)] for lines, width in pages
+    ]
     text, cut = without_references("\n\n".join(paragraphs([line for lines in ordered for line in lines])))
     title = (metadata.get("Title") or "").strip()
     if not title or FILE_TITLE.search(title):
         title = _largest(pages[0][0])
     created = re.match(r"D:(\d{4})(\d{2})(\d{2})", metadata.get("CreationDate") or "")
-    edits = ((("pages without text layer", empty),) if empty else ()) + ((("reference list removed", 1),) if cut else ())
+    edits = ((("pages without text layer", empty),) if empty else ()) + (
+        (("reference list removed", 1),) if cut else ()
+    )
     return Draft(
         text=text,
         raw_sha256=sha256(data),
@@ -107,7 +113,7 @@ def _merged(pieces: list[Line]) -> list[Line]:
             gap = piece.left - last.right
             smaller, larger = sorted((last.height, piece.height))
             if overlap > 0.4 * smaller and -0.5 * larger < gap < 1.2 * larger:
-                space = "" if gap < 0.12 * larger or HAN.match(piece.text) and HAN.match(last.text[-1]) else " "
+                space = "" if gap < 0.12 * larger or (HAN.match(piece.text) and HAN.match(last.text[-1])) else " "
                 lines[-1] = Line(
                     last.left,
                     min(last.bottom, piece.bottom),

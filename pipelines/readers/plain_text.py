@@ -47,7 +47,9 @@ def tagged_headings(text: str) -> str:
     """Section tags as headings, and the field name before a section's content taken away."""
     if "<篇名>" not in text:
         return text
-    text = SECTION_TAG.sub(lambda match: f"\n\n## {match.group(2).strip()}\n\n" if match.group(2).strip() else "\n", text)
+    text = SECTION_TAG.sub(
+        lambda match: f"\n\n## {match.group(2).strip()}\n\n" if match.group(2).strip() else "\n", text
+    )
     return CONTENT_FIELD.sub("", text)
 
 

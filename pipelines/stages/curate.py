@@ -99,7 +99,9 @@ def _chosen(frame: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     ).drop("by", "why")
 
 
-def _decontaminated(frame: pl.DataFrame, index: ContaminationIndex, run: RunFolder) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _decontaminated(
+    frame: pl.DataFrame, index: ContaminationIndex, run: RunFolder
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     alive = frame.filter(pl.col("dropped_by").is_null())
     hits = find_items(alive["id"], alive["text"], index)
     if hits.is_empty():
@@ -137,8 +139,7 @@ def _cut(frame: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
     spans = {key[0]: list(rows.select("start", "end").iter_rows()) for key, rows in hits.group_by("id")}
     touched = frame["id"].is_in(list(spans))
     texts = [
-        cut_spans(text, spans[one]) if one in spans else text
-        for one, text in frame.select("id", "text").iter_rows()
+        cut_spans(text, spans[one]) if one in spans else text for one, text in frame.select("id", "text").iter_rows()
     ]
     edit = pl.struct(
         pl.lit("decontaminate").alias("step"),
@@ -156,5 +157,3 @@ def _cut(frame: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("nothing is left beside benchmark items"))
         .otherwise(pl.col("drop_reason")),
     )
-
-

@@ -45,12 +45,26 @@ def write_edges(run: RunFolder, task: str, edges: pl.DataFrame) -> dict[str, Any
 def cluster(run: RunFolder, task: str) -> dict[str, Any]:
     """Clusters over the edges of all columns, the document of each that stays, and retractions."""
     edges = pl.concat(
-        [pl.DataFrame(schema=EDGES), *(pl.read_parquet(run.stage_file(STAGE, f"{key}.parquet")) for key in group_keys(run))]
+        [
+            pl.DataFrame(schema=EDGES),
+            *(pl.read_parquet(run.stage_file(STAGE, f"{key}.parquet")) for key in group_keys(run)),
+        ]
     ).unique()
     clusters = components(edges)
     retracted = retracted_dois(run)
     wanted = clusters.select("id")
-    columns = ["id", "exact", "doi", "authority", "quality", "series", "edition", "published", "characters", "retracted"]
+    columns = [
+        "id",
+        "exact",
+        "doi",
+        "authority",
+        "quality",
+        "series",
+        "edition",
+        "published",
+        "characters",
+        "retracted",
+    ]
     candidates = pl.concat(
         [pl.read_parquet(path, columns=columns).join(wanted, on="id", how="semi") for path in print_files(run)]
     ).with_columns(

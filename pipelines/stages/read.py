@@ -154,5 +154,3 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
         for index in range(shape.bands)
     ]
     return columns.with_columns(named)
-
-

@@ -49,9 +49,7 @@ def prepare_tokenizer(run: RunFolder, task: str) -> dict[str, Any]:
 def _training_texts(run: RunFolder, max_characters: int) -> Iterator[list[str]]:
     """Curated texts; above `max_characters` an even sample of documents by their hash."""
     paths = sorted((run.path / "curated").glob("*.parquet"))
-    total = sum(
-        int(frame["text"].str.len_chars().sum()) for path in paths for frame in parquet_frames(path, ["text"])
-    )
+    total = sum(int(frame["text"].str.len_chars().sum()) for path in paths for frame in parquet_frames(path, ["text"]))
     if not total:
         raise CurateError("no document was kept, so there is nothing to train a tokenizer on; see report.html")
     share = min(1.0, max_characters / total)
@@ -151,7 +149,9 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
         start, stop = np.searchsorted(keys, [low, high])
         rows = table.slice(start, stop - start)
         parts.append(rows.filter(rows.column(member)).select(["key", "doc_id", "input_ids"]))
-    table = pa.concat_tables(parts) if parts else SHARD_SCHEMA.empty_table().append_column("key", pa.array([], pa.uint64()))
+    table = (
+        pa.concat_tables(parts) if parts else SHARD_SCHEMA.empty_table().append_column("key", pa.array([], pa.uint64()))
+    )
     order = pc.sort_indices(table, [("key", "ascending"), ("doc_id", "ascending")])
     rows = table.take(order).select(SHARD_SCHEMA.names)
     path = shard_path(run, task)

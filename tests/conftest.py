@@ -1,0 +1,78 @@
+"""Shared fixtures: where the real data is, small runs, and frames of documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import settings
+
+from schemas.document import READ_COLUMNS
+from schemas.step import Batch
+
+# The first example compiles the kernels, which takes seconds.
+settings.register_profile("kernels", deadline=None, max_examples=60)
+settings.load_profile("kernels")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SAMPLE = REPOSITORY / "examples" / "sample"
+SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start several processes share one worker, so that two cores are enough."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.xdist_group("slow"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real data beside the repository; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared/data is absent: this test reads real documents")
+    return SHARED
+
+
+def documents(texts: list[str], **columns: object) -> pl.DataFrame:
+    """A frame of documents with these texts; other columns by keyword, the rest null."""
+    rows = [
+        {
+            "id": f"{number:032x}",
+            "text": text,
+            "source": "test",
+            "source_type": "web",
+            "uri": f"{number}.txt",
+            "retracted": False,
+            "retracts": [],
+            "edits": [],
+            **columns,
+        }
+        for number, text in enumerate(texts)
+    ]
+    return pl.DataFrame(rows, schema=READ_COLUMNS)
+
+
+def batch(texts: list[str], **columns: object) -> Batch:
+    """A batch of documents with these texts."""
+    return Batch(documents(texts, **columns))
+
+
+def write_recipe(folder: Path, body: str) -> Path:
+    """A recipe file in `folder`."""
+    path = folder / "recipe.yaml"
+    path.write_text(body, encoding="utf-8")
+    return path
+
+
+SMALL_RECIPE = """
+name: small
+sources:
+  - {name: docs, files: "docs/*", source_type: web, text: "{text}"}
+steps: [normalise]
+tokenizer: {train: {vocab_size: 400}}
+mixtures:
+  pretrain: {components: [{name: all}], shards: 2}
+max_quarantined: 1.0
+"""

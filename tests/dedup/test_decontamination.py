@@ -1,0 +1,131 @@
+"""Benchmark items planted in texts: found whole, shuffled, without spaces, in part; clean text is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dedup.decontamination import build_index, cut_spans, find_items, load_index, save_index
+from schemas.benchmark import BenchmarkItem, read_items
+from schemas.errors import WrongCall
+
+LONG = BenchmarkItem(
+    benchmark="b",
+    id="long",
+    question="A 58-year-old man has crushing chest pain for one hour and his blood pressure falls after nitroglycerin "
+    "is given by the ambulance crew. Which of the following is the most appropriate next step in management?",
+    options=("Intravenous fluid", "Oral beta blocker", "Immediate discharge", "Repeat nitroglycerin"),
+)
+SHORT = BenchmarkItem(
+    benchmark="b",
+    id="short",
+    question="Antidote for heparin?",
+    options=("Protamine", "Vitamin K", "Naloxone", "Glucagon"),
+)
+CHINESE = BenchmarkItem(
+    benchmark="b",
+    id="zh",
+    question="下列哪一项不是急性左心衰竭的典型表现",
+    options=("端坐呼吸", "咳粉红色泡沫痰", "双肺湿啰音", "肝颈静脉回流征阳性"),
+)
+CLEAN = "Acute heart failure is treated with oxygen, nitrates and diuretics. 急性左心衰竭的患者常有端坐呼吸，双肺可闻及湿啰音。"
+
+
+def found(*texts: str) -> list[set[str]]:
+    """Items found in each text."""
+    ids = pl.Series([str(number) for number in range(len(texts))])
+    hits = find_items(ids, pl.Series(list(texts)), build_index([LONG, SHORT, CHINESE]))
+    return [set(hits.filter(pl.col("id") == one)["item"]) for one in ids]
+
+
+def test_whole_items_are_found_in_any_order_and_without_spaces() -> None:
+    shuffled = f"Before. {SHORT.question} {' '.join(reversed(SHORT.options))} After."
+    squeezed = "".join((LONG.question + "".join(LONG.options)).split()).upper()
+    spaced = " ".join(CHINESE.question) + "\n" + "\n".join(CHINESE.options[::-1])
+    assert found(shuffled, squeezed, spaced) == [{"short"}, {"long"}, {"zh"}]
+
+
+def test_a_part_of_a_long_question_is_found() -> None:
+    words = LONG.question.split()
+    assert found("He wrote: " + " ".join(words[3:20]) + " and so on.") == [{"long"}]
+
+
+def test_clean_text_and_bare_short_questions_are_left() -> None:
+    assert found(CLEAN, "What is the antidote for heparin? It is protamine.", "", "下列哪一项不是") == [set()] * 4
+
+
+def test_boilerplate_shared_by_many_items_is_no_hit() -> None:
+    tail = " which one of the following statements about the management of this patient is most likely to be correct"
+    items = [BenchmarkItem(benchmark="b", id=str(n), question=f"Item number {n} of the set:" + tail) for n in range(6)]
+    text = "In practice we ask" + tail + " in every round."
+    assert find_items(pl.Series(["a"]), pl.Series([text]), build_index(items)).is_empty()
+
+
+def test_spans_are_cut_at_sentences() -> None:
+    text = f"First sentence stays. {LONG.question} Last sentence stays."
+    hits = find_items(pl.Series(["a"]), pl.Series([text]), build_index([LONG]))
+    cut = cut_spans(text, list(hits.select("start", "end").iter_rows()))
+    assert cut.startswith("First sentence stays.")
+    assert cut.endswith("Last sentence stays.")
+    assert "nitroglycerin" not in cut
+
+
+def test_an_index_survives_saving(tmp_path: Path) -> None:
+    index = build_index([LONG, SHORT, CHINESE])
+    save_index(index, tmp_path / "index.npz")
+    texts = pl.Series([LONG.question, CLEAN])
+    ids = pl.Series(["a", "b"])
+    assert find_items(ids, texts, load_index(tmp_path / "index.npz")).equals(find_items(ids, texts, index))
+
+
+@pytest.mark.parametrize(
+    ("name", "items", "options"),
+    [
+        ("cmexam_val.xlsx", 6811, 5),
+        ("medbullets_op4.csv", 308, 4),
+        ("medmcqa_input.jsonl", 4183, 4),
+        ("medqa_input.jsonl", 1273, 4),
+        ("medxpertqa_sampled_text_input.jsonl", 244, 10),
+        ("mmlu_medical_input.jsonl", 1089, 4),
+        ("pubmedqa_ori_pqal.json", 1000, 0),
+        ("pubmedqa_test_ground_truth.json", 0, 0),
+    ],
+)
+def test_every_real_benchmark_is_read(shared: Path, name: str, items: int, options: int) -> None:
+    read = list(read_items("x", shared / "benchmarks" / name))
+    assert len(read) == items
+    if read:
+        counts = sorted(len(item.options) for item in read)
+        assert counts[len(counts) // 2] == options
+        assert all(item.question for item in read)
+
+
+def test_real_items_planted_in_real_text_are_found(shared: Path) -> None:
+    items = [
+        item
+        for name in ("medqa_input.jsonl", "cmexam_val.xlsx", "medmcqa_input.jsonl")
+        for item in list(read_items(name, shared / "benchmarks" / name))[:300]
+    ]
+    index = build_index(items)
+    texts = [f"{CLEAN}\n{item.question}\n{' '.join(sorted(item.options))}\n{CLEAN}" for item in items]
+    hits = find_items(pl.Series([str(n) for n in range(len(items))]), pl.Series(texts), index)
+    expected = {(str(n), item.benchmark, item.id) for n, item in enumerate(items)}
+    got = set(hits.select("id", "benchmark", "item").iter_rows())
+    checkable = index.items["checkable"].to_list()
+    wanted = {one for one, good in zip(sorted(expected, key=lambda e: int(e[0])), checkable, strict=True) if good}
+    assert len(wanted & got) >= 0.99 * len(wanted)
+
+
+def test_unknown_formats_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "b.jsonl"
+    path.write_text('{"frage": "was"}\n')
+    with pytest.raises(WrongCall, match="say which with `columns`"):
+        list(read_items("b", path))
+    assert next(iter(read_items("b", path, {"question": "frage"}))).question == "was"
+    path.write_text("{broken\n")
+    with pytest.raises(WrongCall, match="line 1"):
+        list(read_items("b", path))
+    with pytest.raises(WrongCall, match="no reader"):
+        list(read_items("b", tmp_path / "b.doc"))

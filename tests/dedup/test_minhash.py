@@ -1,0 +1,104 @@
+"""MinHash against exact Jaccard similarity, and against datasketch as the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from datasketch import MinHash
+
+from dedup.clustering import choose, components, star_edges
+from dedup.exact import exact_hashes
+from dedup.minhash import MinHashConfig, band_hashes, jaccard_estimate, signatures
+from kernels.columns import TextColumn
+
+WORDS = [f"w{number}" for number in range(5000)]
+
+
+def pair(similarity: float, generator: np.random.Generator, size: int = 400) -> tuple[str, str]:
+    """Two texts of unique words whose word sets have about this Jaccard similarity."""
+    common = round(2 * size * similarity / (1 + similarity))
+    chosen = generator.choice(WORDS, 2 * size - common, replace=False)
+    return " ".join(chosen[:size]), " ".join(np.concatenate((chosen[:common], chosen[size:])))
+
+
+def exact_jaccard(left: str, right: str) -> float:
+    a, b = set(left.split()), set(right.split())
+    return len(a & b) / len(a | b)
+
+
+def test_estimate_is_unbiased_and_as_exact_as_datasketch() -> None:
+    generator = np.random.default_rng(1)
+    config = MinHashConfig(ngram=1)
+    truth, ours, theirs = [], [], []
+    for similarity in np.repeat([0.2, 0.5, 0.8, 0.95], 25):
+        left, right = pair(similarity, generator)
+        signed = signatures(TextColumn(pl.Series([left, right])), config)
+        truth.append(exact_jaccard(left, right))
+        ours.append(jaccard_estimate(signed[:1], signed[1:])[0])
+        sketches = [MinHash(config.functions), MinHash(config.functions)]
+        for sketch, text in zip(sketches, (left, right), strict=True):
+            sketch.update_batch([word.encode() for word in text.split()])
+        theirs.append(sketches[0].jaccard(sketches[1]))
+    error, reference = np.array(ours) - truth, np.array(theirs) - truth
+    expected = np.sqrt(np.mean(np.array(truth) * (1 - np.array(truth)) / config.functions))
+    assert abs(error.mean()) < 3 * expected / np.sqrt(len(error))
+    assert error.std() < 1.3 * expected
+    assert error.std() < 1.5 * reference.std()
+
+
+@pytest.mark.parametrize("similarity", [0.5, 0.7, 0.8, 0.9])
+def test_candidates_follow_the_curve(similarity: float) -> None:
+    generator = np.random.default_rng(2)
+    config = MinHashConfig(ngram=1)
+    pairs = [pair(similarity, generator) for _ in range(300)]
+    truth = np.array([exact_jaccard(*one) for one in pairs])
+    hashes = band_hashes(signatures(TextColumn(pl.Series([text for one in pairs for text in one])), config), config)
+    found = (hashes[0::2] == hashes[1::2]).any(axis=1).mean()
+    expected = (1 - (1 - truth**config.rows) ** config.bands).mean()
+    assert abs(found - expected) < 0.08
+
+
+def test_chinese_texts_are_compared_by_characters() -> None:
+    text = "幽门螺杆菌感染是慢性胃炎、消化性溃疡和胃癌的主要病因，推荐铋剂四联方案作为一线治疗，疗程为十四天。" * 2
+    near = text.replace("十四", "十")
+    other = "肺栓塞是内源性或者外源性栓子阻塞肺动脉及其分支引起的一组疾病，其中血栓栓塞最为常见。"
+    signed = signatures(TextColumn(pl.Series([text, near, other])))
+    assert jaccard_estimate(signed[:1], signed[1:2])[0] > 0.6
+    assert jaccard_estimate(signed[:1], signed[2:])[0] < 0.1
+
+
+def test_exact_hash_ignores_white_space_only() -> None:
+    hashes = exact_hashes(pl.Series(["a b\nc", "ab c", "ab d"]))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_clusters_do_not_depend_on_order() -> None:
+    frame = pl.DataFrame({"id": ["c", "a", "b", "d", "e"], "key": ["1", "1", "2", "2", None]})
+    edges = star_edges(frame)
+    assert edges.rows() == [("a", "c"), ("b", "d")]
+    joined = pl.concat([edges, pl.DataFrame({"left": ["c"], "right": ["d"]})])
+    shuffled = joined.sample(fraction=1, shuffle=True, seed=3)
+    assert components(joined).equals(components(shuffled))
+    assert components(joined)["cluster"].to_list() == ["a"] * 4
+
+
+def test_the_best_of_a_cluster_stays() -> None:
+    clusters = pl.DataFrame({"id": ["a", "b", "c", "d"], "cluster": ["a"] * 4})
+    candidates = pl.DataFrame(
+        {
+            "id": ["a", "b", "c", "d"],
+            "exact": ["x", "y", "y", "z"],
+            "authority": ["B", "A", "A", "A"],
+            "quality": [None] * 4,
+            "edition": ["2024", "2019", "2024", "2024"],
+            "published": [None] * 4,
+            "characters": [10, 90, 20, 30],
+        },
+        schema_overrides={"quality": pl.Float64, "published": pl.String},
+    )
+    decided = choose(clusters, candidates)
+    assert decided.filter(pl.col("dropped_by").is_null())["id"].to_list() == ["d"]
+    again = choose(clusters.reverse(), candidates.reverse())
+    assert decided.equals(again)
+    assert set(decided["kept"]) == {"d"}
