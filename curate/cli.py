@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -89,10 +91,23 @@ def entry() -> None:
         sys.exit(error.exit_status)
     except BrokenPipeError:
         sys.exit(0)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
+    except Exception as error:
+        if os.environ.get("CURATE_DEBUG"):
+            raise
+        click.echo(f"error: {_told(error)}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _told(error: Exception) -> str:
+    """An unforeseen error in one line, with what to do about it where that is known."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = "; free some space and run the same command again" if error.errno in NO_SPACE else ""
+        return f"{where}{error.strerror or error}{remedy}"
+    return f"{type(error).__name__}: {error} (set CURATE_DEBUG=1 to see where)"
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def bind_steps(recipe: Recipe) -> list[BoundStep]:
 
 
 def score_names(steps: Sequence[BoundStep]) -> list[str]:
-    """All scores that a recipe's documents carry, in the order of its steps."""
-    return list(dict.fromkeys(name for step in steps for name in step.scores))
+    """All scores that a recipe's documents carry, in the order of its steps; length first, always."""
+    return list(dict.fromkeys(["characters", *(name for step in steps for name in step.scores)]))
 
 
 def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
@@ -55,7 +55,8 @@ def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
         pl.int_range(pl.len()).alias("_row"),
         pl.lit(None, pl.String).alias("dropped_by"),
         pl.lit(None, pl.String).alias("drop_reason"),
-        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names),
+        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names[1:]),
+        _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),
     )
     gone: list[pl.DataFrame] = []
     for step in steps:
@@ -66,7 +67,7 @@ def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
         gone.append(alive.filter(dropped))
         alive = alive.filter(~dropped)
     rows = pl.concat([*gone, alive]).sort("_row")
-    scores = pl.struct(pl.col(f"_score_{name}").alias(name) for name in names) if names else pl.lit(None)
+    scores = pl.struct(pl.col(f"_score_{name}").alias(name) for name in names)
     columns = document_columns(names)
     return rows.with_columns(scores=scores).select(list(columns)).cast(columns)  # type: ignore[arg-type]
 

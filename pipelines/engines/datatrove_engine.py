@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import datatrove.executor.base as datatrove_base
 import datatrove.utils.logging as datatrove_logging
 import multiprocess
 import psutil
@@ -59,32 +59,28 @@ def run_datatrove(folder: Path, workers: int, options: Sequence[str]) -> None:
     if options:
         raise WrongCall(f"engine datatrove takes no further options, got: {' '.join(options)}")
     run = RunFolder(folder)
-    _errors_only()
+    logger.remove()
     for stage in STAGES:
         left = [task for task in stage.tasks(run) if not is_done(run, stage.name, task)]
         if left:
             _execute(folder, stage, left, min(workers, len(left)))
 
 
-def _errors_only() -> None:
-    """In place of datatrove's default log to the terminal; each task's full log is in the run's folder."""
+def _log_to_file(logging_dir: Any, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
+    """In place of datatrove's task logger, which also writes to the user's terminal."""
     logger.remove()
-    logger.add(sys.stderr, level="ERROR")
+    logfile = logging_dir.open(f"logs/task_{rank:05d}.log", "w")
+    logger.add(logfile, level="DEBUG")
+    return logfile
 
 
-datatrove_logging.setup_default_logger = _errors_only
-
-
-class QuietExecutor(LocalPipelineExecutor):  # type: ignore[misc]
-    """datatrove prints the log of the first worker to the terminal; here progress is shown instead."""
-
-    def _run_for_rank(self, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
-        return super()._run_for_rank(rank, local_rank + 1, node_rank)
+datatrove_base.add_task_logger = _log_to_file
+datatrove_logging.setup_default_logger = logger.remove
 
 
 def _execute(folder: Path, stage: Stage, tasks: list[str], workers: int) -> None:
     multiprocess.get_context("forkserver").set_forkserver_preload(PRELOADED)
-    executor = QuietExecutor(
+    executor = LocalPipelineExecutor(
         pipeline=[StageStep(str(folder), stage.name, tasks)],
         tasks=len(tasks),
         workers=workers,

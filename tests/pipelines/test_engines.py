@@ -140,6 +140,9 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_remedy(tmp_path: Path) -> N
     killed = False
     deadline = time.monotonic() + 60
     while not killed and time.monotonic() < deadline and process.poll() is None:
+        if not list(folder.glob("stages/read/*.json")):
+            time.sleep(0.01)
+            continue
         for child in psutil.Process(process.pid).children(recursive=True):
             line = " ".join(child.cmdline())
             if "forkserver" in line and child.parent() and "forkserver" in " ".join(child.parent().cmdline()):
