@@ -45,7 +45,7 @@ def c4(
 ) -> Outcome:
     """Take out lines that are not prose, then drop documents with too few sentences (C4)."""
     text = batch.text.str.replace_all(CITATION, "") if citations else batch.text
-    column = TextColumn(text) if citations else batch.column
+    column = batch.column if text.equals(batch.text) else TextColumn(text)
     lines = column.lines
     unspaced = np.repeat(batch.unspaced, lines.bounds[1:] - lines.bounds[:-1])
     blank = lines.stripped == 0

@@ -7,6 +7,7 @@ characters, those of classical Chinese among them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -54,6 +55,7 @@ def distinct_stop_words(hashes, bounds, wanted):  # type: ignore[no-untyped-def]
     return found
 
 
+@lru_cache(maxsize=8)
 def unit_hashes(words: tuple[str, ...]) -> np.ndarray:
     """Sorted hashes of single units, as the segmentation hashes them."""
     import polars as pl

@@ -111,6 +111,20 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
     seen_first = np.zeros(size, np.int64)
     span = np.zeros(size, np.int64)
     owner = 0
+    # Polynomial prefix hashes: the hash of any n units in two multiplications, whatever n is.
+    longest = 0
+    for which in range(top_sizes.size):
+        longest = max(longest, top_sizes[which] * stretch)
+    for which in range(duplicate_sizes.size):
+        longest = max(longest, duplicate_sizes[which] * stretch)
+    powers = np.ones(longest + 1, np.uint64)
+    for index in range(longest):
+        powers[index + 1] = powers[index] * uint64(_MULTIPLIER)
+    prefix = np.zeros(hashes.size + 1, np.uint64)
+    written = np.zeros(hashes.size + 1, np.int64)
+    for index in range(hashes.size):
+        prefix[index + 1] = prefix[index] * uint64(_MULTIPLIER) + hashes[index]
+        written[index + 1] = written[index] + lengths[index]
     for row in range(rows):
         first, last = bounds[row], bounds[row + 1]
         mask = 15
@@ -124,9 +138,8 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
             owner += 1
             best_count, best_first, best_span = 0, np.int64(0), np.int64(0)
             for index in range(first, last - n + 1):
-                key = uint64(n)
-                for step_ in range(n):
-                    key = (key ^ hashes[index + step_]) * uint64(_MULTIPLIER)
+                key = prefix[index + n] - prefix[index] * powers[n]
+                key = (key ^ (key >> uint64(32))) * uint64(_MULTIPLIER)
                 key ^= key >> uint64(29)
                 at = _slot(keys, owners, owner, key, mask)
                 if owners[at] != owner:
@@ -134,10 +147,7 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
                     keys[at] = key
                     counts[at] = 0
                     seen_first[at] = index
-                    characters = np.int64(0 if unspaced[row] else n - 1)
-                    for step_ in range(n):
-                        characters += lengths[index + step_]
-                    span[at] = characters
+                    span[at] = written[index + n] - written[index] + (0 if unspaced[row] else n - 1)
                 counts[at] += 1
                 if counts[at] > best_count or (counts[at] == best_count and seen_first[at] < best_first):
                     best_count, best_first, best_span = counts[at], seen_first[at], span[at]
@@ -147,14 +157,12 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
             owner += 1
             index = first
             while index < last - n + 1:
-                key = uint64(n)
-                for step_ in range(n):
-                    key = (key ^ hashes[index + step_]) * uint64(_MULTIPLIER)
+                key = prefix[index + n] - prefix[index] * powers[n]
+                key = (key ^ (key >> uint64(32))) * uint64(_MULTIPLIER)
                 key ^= key >> uint64(29)
                 at = _slot(keys, owners, owner, key, mask)
                 if owners[at] == owner:
-                    for step_ in range(n):
-                        duplicate[row, which] += lengths[index + step_]
+                    duplicate[row, which] += written[index + n] - written[index]
                     index += n
                 else:
                     owners[at] = owner

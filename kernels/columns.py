@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,23 @@ def sum_by_row(values: npt.NDArray[Any], bounds: Integers) -> npt.NDArray[Any]:
     return running[bounds[1:]] - running[bounds[:-1]]
 
 
+Found = TypeVar("Found", Units, Lines)
+
+
+def _rows_of(found: Found, kind: type[Found], rows: npt.NDArray[np.bool_], shifts: Integers) -> Found:
+    """Units or lines of some rows, their byte places shifted by `shifts` (one a kept row)."""
+    counts = found.bounds[1:] - found.bounds[:-1]
+    chosen = np.repeat(rows, counts)
+    kept_counts = counts[rows]
+    moved = np.repeat(shifts, kept_counts)
+    values: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found)}
+    values = {name: array[chosen] for name, array in values.items() if name != "bounds"}
+    values["starts"] = values["starts"] + moved
+    values["ends"] = values["ends"] + moved
+    bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept_counts)))
+    return kind(bounds=bounds, **values)
+
+
 class TextColumn:
     """Bytes of a string column, and what the compiled kernels find in them.
 
@@ -76,6 +93,15 @@ class TextColumn:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def kept(self, rows: npt.NDArray[np.bool_], text: pl.Series) -> TextColumn:
+        """The column of the rows kept, `text` being theirs, with what was already found in them."""
+        column = TextColumn(text)
+        shifts = column.offsets[:-1] - self.offsets[:-1][rows]
+        for name, kind in (("units", Units), ("lines", Lines)):
+            if name in self.__dict__:
+                column.__dict__[name] = _rows_of(self.__dict__[name], kind, rows, shifts)
+        return column
 
     @cached_property
     def units(self) -> Units:

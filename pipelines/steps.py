@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kernels.columns import TextColumn
 from schemas.document import EDIT, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe
@@ -45,11 +46,24 @@ def score_names(steps: Sequence[BoundStep]) -> list[str]:
     return list(dict.fromkeys(["characters", *(name for step in steps for name in step.scores)]))
 
 
+@dataclass(frozen=True)
+class Decided:
+    """All rows of a frame with their decisions, and the text features of those that no step dropped."""
+
+    frame: pl.DataFrame
+    alive: TextColumn | None
+
+
 def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
     """The same rows in the same order, with scores, edits and decisions.
 
     `frame` has `READ_COLUMNS`; the result has `document_columns` of the steps' scores.
     """
+    return decide(frame, steps).frame
+
+
+def decide(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> Decided:
+    """`run_steps`, with the features of the surviving rows for whoever goes on with them."""
     names = score_names(steps)
     alive = frame.with_columns(
         pl.int_range(pl.len()).alias("_row"),
@@ -58,27 +72,35 @@ def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
         *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names[1:]),
         _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),
     )
+    column: TextColumn | None = None
     gone: list[pl.DataFrame] = []
     for step in steps:
         if alive.is_empty():
             break
-        alive = _apply(alive, step)
+        alive, column = _apply(alive, column, step)
         dropped = alive["dropped_by"].is_not_null()
         gone.append(alive.filter(dropped))
+        column = Batch(alive, column).kept(~dropped)
         alive = alive.filter(~dropped)
     rows = pl.concat([*gone, alive]).sort("_row")
     scores = pl.struct(pl.col(f"_score_{name}").alias(name) for name in names)
     columns = document_columns(names)
-    return rows.with_columns(scores=scores).select(list(columns)).cast(columns)  # type: ignore[arg-type]
+    done = rows.with_columns(scores=scores).select(list(columns)).cast(columns)  # type: ignore[arg-type]
+    return Decided(done, column)
 
 
-def _apply(frame: pl.DataFrame, step: BoundStep) -> pl.DataFrame:
+def _apply(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> tuple[pl.DataFrame, TextColumn | None]:
+    """One step over the rows that its `where` chooses; the other rows pass as they are."""
     if step.where is None:
-        return _applied(frame, step)
+        return _applied(frame, column, step)
     chosen = frame.select(_condition(step.where)).to_series().fill_null(False)
     if not chosen.any():
-        return frame
-    return pl.concat([_applied(frame.filter(chosen), step), frame.filter(~chosen)]).sort("_row")
+        return frame, column
+    if chosen.all():
+        return _applied(frame, column, step)
+    changed, _ = _applied(frame.filter(chosen), Batch(frame, column).kept(chosen), step)
+    together = pl.concat([changed, frame.filter(~chosen)]).sort("_row")
+    return together, column if together["text"].equals(frame["text"]) else None
 
 
 def _condition(where: str) -> pl.Expr:
@@ -88,8 +110,8 @@ def _condition(where: str) -> pl.Expr:
         raise WrongCall(f"`where: {where}` is not an SQL condition: {error}") from None
 
 
-def _applied(frame: pl.DataFrame, step: BoundStep) -> pl.DataFrame:
-    batch = Batch(frame)
+def _applied(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> tuple[pl.DataFrame, TextColumn | None]:
+    batch = Batch(frame, column)
     try:
         outcome = step.kind.function(batch, **step.parameters)
     except WrongCall:
@@ -99,7 +121,9 @@ def _applied(frame: pl.DataFrame, step: BoundStep) -> pl.DataFrame:
         raise CurateError(
             f"step '{step.kind.name}' failed on documents {ids}, …: {type(error).__name__}: {error}"
         ) from error
-    return _with_outcome(frame, step.kind.name, outcome)
+    text = outcome.columns.get("text")
+    same = text is None or text.equals(frame["text"])
+    return _with_outcome(frame, step.kind.name, outcome), batch.__dict__.get("column") if same else None
 
 
 def _with_outcome(frame: pl.DataFrame, name: str, outcome: Outcome) -> pl.DataFrame:

@@ -33,11 +33,21 @@ class Batch:
     """Rows that no step has dropped so far, with the text features that several steps share.
 
     `frame` has the document columns (without scores and decisions). `column` segments the text
-    once, on first use, into units and lines; a step that edits text gets a fresh batch after it.
+    once, on first use, into units and lines; they follow the rows from step to step until one of
+    the steps edits the text.
     """
 
-    def __init__(self, frame: pl.DataFrame) -> None:
+    def __init__(self, frame: pl.DataFrame, column: TextColumn | None = None) -> None:
         self.frame = frame
+        if column is not None:
+            self.__dict__["column"] = column
+
+    def kept(self, rows: pl.Series) -> TextColumn | None:
+        """Features of the rows kept, shape (rows,), where they have been computed; else None."""
+        found: TextColumn | None = self.__dict__.get("column")
+        if found is None or rows.all():
+            return found
+        return found.kept(rows.to_numpy(), self.text.filter(rows))
 
     def __len__(self) -> int:
         return self.frame.height

@@ -16,7 +16,7 @@ from dedup.minhash import MinHashConfig, band_hashes, signatures
 from kernels.columns import TextColumn
 from pipelines.reading import read_frames
 from pipelines.run_folder import RunFolder
-from pipelines.steps import run_steps
+from pipelines.steps import decide
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.files import written_whole
 
@@ -106,7 +106,8 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                 quarantined += unreadable.height
                 if frame.is_empty():
                     continue
-                decided = run_steps(frame, run.steps)
+                done = decide(frame, run.steps)
+                decided = done.frame
                 out.append(decided)
                 documents += decided.height
                 characters += int(decided["text"].str.len_chars().sum())
@@ -115,7 +116,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                 alive = decided.filter(pl.col("dropped_by").is_null())
                 dropped.update(decided["dropped_by"].drop_nulls().to_list())
                 if alive.height:
-                    prints.append(fingerprints(alive, run))
+                    prints.append(fingerprints(alive, run, done.alive))
     return {
         "documents": documents,
         "characters": characters,
@@ -127,7 +128,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     }
 
 
-def fingerprints(frame: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
+def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None = None) -> pl.DataFrame:
     """Exact hash, band hashes and what the choice among duplicates needs, one row a document."""
     shape = run.recipe.dedup.minhash
     quality = frame["scores"].struct.field("quality") if "quality" in run.score_names else pl.lit(None, pl.Float64)
@@ -146,7 +147,7 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
     if shape is None:
         return columns
     config = MinHashConfig(shape.ngram, shape.bands, shape.rows)
-    column = TextColumn(frame["text"])
+    column = column or TextColumn(frame["text"])
     hashes = band_hashes(signatures(column, config), config)
     wordless = pl.Series(column.unit_counts == 0)
     named = [
