@@ -18,7 +18,8 @@ from pipelines.references import without_references
 from schemas.recipe import Source
 
 MAX_TITLE: Final = 120
-MAX_TITLE_START: Final = 600
+MIN_TITLE: Final = 8
+MAX_TITLE_START: Final = 1000
 FRONT_MATTER: Final = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 FENCE: Final = re.compile(r"^(?:```|~~~)[^\n]*$\n?", re.MULTILINE)
 COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -67,10 +68,11 @@ def read_markdown(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
 
 
 def first_title(text: str) -> str:
-    """The first heading if it stands near the top, else a short first line."""
-    heading = HEADING.search(text, 0, MAX_TITLE_START)
-    if heading:
-        return heading.group(1).strip()
+    """The first heading near the top that says more than a rubric or a chapter number, else a short first line."""
+    headings = [match.group(1).strip() for match in HEADING.finditer(text, 0, MAX_TITLE_START)]
+    telling = [one for one in headings if len(one) >= MIN_TITLE and not re.match(r"\d", one)]
+    if headings and (telling or not re.match(r"\d", headings[0])):
+        return (telling or headings)[0]
     line = text.lstrip().split("\n", 1)[0].strip()
     return line if len(line) <= MAX_TITLE else ""
 

@@ -10,6 +10,7 @@ from filters.gopher_quality import gopher_quality
 from filters.gopher_repetition import gopher_repetition
 from filters.language import language
 from filters.length import length
+from filters.medical_terms import medical_terms
 from filters.normalise import normalise
 from pipelines.steps import BoundStep, run_steps
 from schemas.errors import WrongCall
@@ -92,6 +93,17 @@ def test_c4_takes_out_lines_and_counts_them() -> None:
     dropped = c4(batch(["{ curly } and more words here. " * 6, "Lorem ipsum dolor sit amet. " * 6]))
     assert dropped.reasons is not None
     assert dropped.reasons.to_list() == ["contains a curly bracket", "contains 'lorem ipsum'"]
+
+
+def test_medical_terms_tell_medicine_from_the_rest() -> None:
+    football = (
+        "The team scored twice in the second half, and the crowd sang until the last whistle of the referee. " * 4
+    )
+    chinese = "球队在下半场连进两球，全场观众欢呼雀跃，直到主裁判吹响终场哨声，比赛才宣告结束。" * 4
+    outcome = medical_terms(batch([ENGLISH, CHINESE, football, chinese]))
+    assert outcome.reasons is not None
+    assert [reason is None for reason in outcome.reasons] == [True, True, False, False]
+    assert "min_terms=2" in outcome.reasons[2]
 
 
 def test_authority_follows_the_table_and_retraction_wins() -> None:

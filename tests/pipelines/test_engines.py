@@ -175,7 +175,7 @@ def test_counts_add_up_and_every_input_is_in_one_place(reference: Path) -> None:
     assert ids.n_unique() == len(ids) == counts.read
     assert tables["dropped"]["drop_reason"].null_count() == 0
     steps = set(tables["dropped"]["dropped_by"])
-    assert {"exact", "minhash", "decontaminate", "language", "length", "gopher_repetition"} <= steps
+    assert {"exact", "minhash", "decontaminate", "language", "length", "gopher_repetition", "medical_terms"} <= steps
 
 
 def test_sample_decisions(reference: Path) -> None:
