@@ -92,15 +92,15 @@ class RunProgress:
     def _bars(self) -> None:
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description:<34}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rates]}"),
             TimeRemainingColumn(compact=True),
         )
         with Progress(*columns, console=self._console, refresh_per_second=4) as progress:
             bars = {
-                stage.name: progress.add_task(stage.title, total=len(self._tasks[stage.name]), rates="", start=False)
+                stage.name: progress.add_task(stage.name, total=len(self._tasks[stage.name]), rates="", start=False)
                 for stage in STAGES
                 if self._tasks[stage.name]
             }

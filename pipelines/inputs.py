@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import fsspec
 from fsspec.utils import glob_translate
@@ -95,8 +95,10 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
+    except FileNotFoundError:
         return
+    except OSError as error:
+        raise WrongCall(f"folder {folder} cannot be listed: {error.strerror}; nothing below it would be read") from None
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return
@@ -137,18 +139,36 @@ def _remote(pattern: str) -> Iterator[tuple[str, str, int]]:
             chain = pattern.split("::", 1)[1] if "::" in pattern else None
             protocol = pattern.split("://", 1)[0]
             location = f"{protocol}://{one.path.lstrip('/') if chain else one.path}" + (f"::{chain}" if chain else "")
+            uri = f"{chain.rsplit('/', 1)[-1]}!/{one.path.lstrip('/')}" if chain else location
             if not chain:
-                location = one.fs.unstrip_protocol(one.path)
-            yield location, location, size
+                uri = location = one.fs.unstrip_protocol(one.path)
+            yield uri, location, size
     except (OSError, ValueError, ImportError) as error:
         raise WrongCall(f"'{pattern}' cannot be listed: {error}") from None
+
+
+class _WithFilesystem:
+    """A stream that keeps its file system alive: an archive's closes the archive when it goes."""
+
+    def __init__(self, stream: Any, filesystem: Any) -> None:
+        self._stream, self._filesystem = stream, filesystem
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __enter__(self) -> _WithFilesystem:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.close()
 
 
 def open_input(file: InputFile) -> BinaryIO:
     """Open an input for reading; what the system refuses is `Unreadable`."""
     try:
         if URL.match(file.location):
-            return fsspec.open(file.location, "rb").open()  # type: ignore[no-any-return]
+            filesystem, place = fsspec.core.url_to_fs(file.location)
+            return _WithFilesystem(filesystem.open(place, "rb"), filesystem)  # type: ignore[return-value]
         path = Path(file.location)
         if not path.is_file():
             os.stat(path)

@@ -166,6 +166,6 @@ def _broken_file(file: InputFile, reader: str, error: str) -> Broken:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
-    except (Unreadable, OSError):
+    except Exception:  # no digest is better than no row
         return Broken(file.uri, reader, error, file.size, "")
     return Broken(file.uri, reader, error, size, digest.hexdigest())
