@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, get_args
 
 import polars as pl
 
-SOURCE_TYPES: Final = (
+SourceType = Literal[
     "textbook",
     "guideline",
     "consensus",
@@ -25,8 +25,10 @@ SOURCE_TYPES: Final = (
     "record",
     "web",
     "knowledge",
-)
-AUTHORITY_GRADES: Final = ("A", "B", "C", "D", "E")
+]
+Grade = Literal["A", "B", "C", "D", "E"]
+SOURCE_TYPES: Final[tuple[str, ...]] = get_args(SourceType)
+AUTHORITY_GRADES: Final[tuple[str, ...]] = get_args(Grade)
 
 EDIT: Final = pl.Struct({"step": pl.String, "what": pl.String, "count": pl.Int64})
 

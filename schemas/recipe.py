@@ -7,25 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from schemas.document import AUTHORITY_GRADES, SOURCE_TYPES
-
-SourceType = Literal[
-    "textbook",
-    "guideline",
-    "consensus",
-    "literature",
-    "drug_label",
-    "encyclopedia",
-    "clinical_pathway",
-    "exam",
-    "dialogue",
-    "record",
-    "web",
-    "knowledge",
-]
-assert set(SourceType.__args__) == set(SOURCE_TYPES)  # type: ignore[attr-defined]
-Grade = Literal["A", "B", "C", "D", "E"]
-assert tuple(Grade.__args__) == AUTHORITY_GRADES  # type: ignore[attr-defined]
+from schemas.document import Grade, SourceType
 
 
 def _as_list(value: Any) -> Any:

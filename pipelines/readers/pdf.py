@@ -16,7 +16,7 @@ from pipelines.references import without_references
 from schemas.errors import Unreadable
 from schemas.recipe import Source
 
-MIN_CHARACTERS_A_PAGE: Final = 32  # below this over all pages there is no text layer worth the name
+MIN_CHARACTERS_A_PAGE: Final = 32  # a page of less text that holds a picture was scanned
 MAX_PAGES: Final = 5000
 MARGIN_LINES: Final = 2  # how many lines at each end of a page may be running heads
 REPEATED_SHARE: Final = 0.4
@@ -43,6 +43,15 @@ class Line:
         return self.top - self.bottom
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page's lines, its width in points, and whether it is a picture without a text layer."""
+
+    lines: list[Line]
+    width: float
+    is_picture: bool
+
+
 @reader("pdf", ".pdf", sniff=lambda head: b"%PDF-" in head[:1024])
 def read_pdf(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """The text layer of a PDF; without one the document waits in quarantine for OCR."""
@@ -59,27 +68,26 @@ def pdf_draft(data: bytes) -> Draft:
     try:
         if len(document) > MAX_PAGES:
             raise Unreadable(f"PDF has {len(document)} pages, more than {MAX_PAGES}")
-        pages = [_page_lines(document[index]) for index in range(len(document))]
+        pages = [_read_page(document[index]) for index in range(len(document))]
         metadata = document.get_metadata_dict()
     except pdfium.PdfiumError as error:
         raise Unreadable(f"PDF is damaged: {error}") from None
     finally:
         document.close()
-    empty = sum(sum(len(line.text) for line in lines) < MIN_CHARACTERS_A_PAGE for lines, _ in pages)
-    if not pages or empty > len(pages) / 2:
-        raise Unreadable(f"no text layer ({empty} of {len(pages)} pages)")
-    running = _running_heads([lines for lines, _ in pages])
+    pictures = [number for number, page in enumerate(pages, 1) if page.is_picture]
+    if pictures or not any(page.lines for page in pages):
+        which = ", ".join(map(str, pictures[:5])) + (", …" if len(pictures) > 5 else "")
+        raise Unreadable(f"no text layer ({len(pictures)} of {len(pages)} pages{': ' + which if which else ''})")
+    running = _running_heads([page.lines for page in pages])
     ordered = [
-        [line for line in reading_order(lines, width) if not _is_running(line, running)] for lines, width in pages
+        [line for line in reading_order(page.lines, page.width) if not _is_running(line, running)] for page in pages
     ]
     text, cut = without_references("\n\n".join(paragraphs([line for lines in ordered for line in lines])))
     title = (metadata.get("Title") or "").strip()
     if not title or FILE_TITLE.search(title):
-        title = _largest(pages[0][0])
+        title = _largest(pages[0].lines)
     created = re.match(r"D:(\d{4})(\d{2})(\d{2})", metadata.get("CreationDate") or "")
-    edits = ((("pages without text layer", empty),) if empty else ()) + (
-        (("reference list removed", 1),) if cut else ()
-    )
+    edits = (("reference list removed", 1),) if cut else ()
     return Draft(
         text=text,
         raw_sha256=sha256(data),
@@ -89,8 +97,8 @@ def pdf_draft(data: bytes) -> Draft:
     )
 
 
-def _page_lines(page: Any) -> tuple[list[Line], float]:
-    """Lines of a page, from the text rectangles that pdfium finds, and the page's width."""
+def _read_page(page: Any) -> Page:
+    """Lines of a page, from the text rectangles that pdfium finds."""
     text_page = page.get_textpage()
     width, _ = page.get_size()
     pieces: list[Line] = []
@@ -100,7 +108,9 @@ def _page_lines(page: Any) -> tuple[list[Line], float]:
         text = re.sub(r"\s+", " ", text.replace("\ufffe", "-").replace("\x02", "-")).strip()
         if text:
             pieces.append(Line(left, bottom, right, top, text))
-    return _merged(pieces), width
+    few = sum(len(piece.text) for piece in pieces) < MIN_CHARACTERS_A_PAGE
+    is_picture = few and any(True for _ in page.get_objects(filter=[pdfium.raw.FPDF_PAGEOBJ_IMAGE]))
+    return Page(_merged(pieces), width, is_picture)
 
 
 def _merged(pieces: list[Line]) -> list[Line]:

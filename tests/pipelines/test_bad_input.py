@@ -214,7 +214,7 @@ def test_links_that_loop_and_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_an_encrypted_pdf_and_one_without_text(tmp_path: Path) -> None:
     (tmp_path / "scan.pdf").write_bytes((SAMPLE / "literature" / "scanned.pdf").read_bytes())
     _, broken = read(tmp_path)
-    assert broken["error"].to_list() == ["no text layer (1 of 1 pages)"]
+    assert broken["error"].to_list() == ["no text layer (1 of 1 pages: 1)"]
     encrypted = (
         b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
         b"3 0 obj<</Filter/Standard/V 1/R 2/O<" + b"28" * 32 + b">/U<" + b"29" * 32 + b">/P -4>>endobj\n"
