@@ -46,10 +46,10 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
     refuse_deep(data, MAX_HTML_NESTING)
     declared = charset or (match.group(1).decode() if (match := META_CHARSET.search(data[:4096])) else None)
     decoded = decode(data, declared)
-    root = parse_html(decoded.text)
-    if root is not None and url is None and is_bare_document(root):
-        if text := body_text(root):
-            return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
+    # Only a file can be a bare document; a page of the web is always taken apart.
+    root = parse_html(decoded.text) if url is None else None
+    if root is not None and is_bare_document(root) and (text := body_text(root)):
+        return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
     text, metadata = extract(decoded.text, url)
     if not text:
         raise Unreadable("no main text found in the page")

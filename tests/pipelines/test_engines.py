@@ -79,6 +79,17 @@ def test_every_engine_and_worker_count_gives_the_same_bytes(
     assert files_of(tmp_path / "run") == files_of(reference)
 
 
+def test_prism_gives_the_same_bytes(reference: Path, tmp_path: Path) -> None:
+    import shutil
+
+    prism = shutil.which("prism")
+    if prism is None:
+        pytest.skip("no prism binary on the PATH: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0")
+    options = ("--", "--runner=PrismRunner", f"--prism_location={prism}")
+    curate("run", DEMO, "--run-dir", tmp_path / "run", "--engine", "beam", *options)
+    assert files_of(tmp_path / "run") == files_of(reference)
+
+
 def test_both_engines_agree_on_real_documents(shared: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, REAL_RECIPE)
     for engine, workers in (("datatrove", 2), ("beam", 1)):
