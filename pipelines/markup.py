@@ -174,7 +174,9 @@ def math_text(element: Any) -> str:
         symbol = OPERATORS.get(symbol, symbol)
         return f" {symbol} " if symbol in ("=", "+", "-", "−", "±", "×", "→", "<", ">", "≤", "≥", "≈", "⇌") else symbol
     if name == "mfenced":
-        return f"({', '.join(parts)})"
+        between = element.get("separators", ",").strip()[:1]
+        inner = (between + " " if between == "," else between).join(parts)
+        return f"{element.get('open', '(')}{inner}{element.get('close', ')')}"
     own = SPACES.sub(" ", element.text or "") if not parts else ""
     return own + "".join(parts)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
+
+from lxml import etree
 
 from pipelines.draft import Blob, Broken, Draft, reader, sha256
 from pipelines.licences import licence_name
@@ -38,6 +41,10 @@ SKIPPED_SECTIONS: Final = re.compile(
     r"(?i)^(supporting information|supplementary (material|data|information)s?|references|acknowledg(e)?ments?|"
     r"author contributions?|competing interests|conflicts? of interest|funding|abbreviations used in this paper)$"
 )
+# Stands for a citation taken out, so that what joined it to its neighbours goes as well.
+CITED: Final = "\ue000"
+_RUN: Final = rf"{CITED}(?:[\s,;–—-]*{CITED})*"
+CITATIONS: Final = re.compile(rf"\s*\[\s*{_RUN}\s*\]|\s*\(\s*{_RUN}\s*\)|\s*{_RUN}")
 NOTICES: Final = {"retraction", "partial-retraction", "correction", "expression-of-concern"}
 DATE_ORDER: Final = ("epub", "pub", "ppub", "epub-ppub", "collection", "")
 
@@ -51,11 +58,15 @@ def read_jats(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One article: title, abstract, sections in order, tables as rows, captions; no references."""
     data = blob.read_all()
     root = parse_xml(data)
-    if local(root) != "article":
-        root = next(iter(descendants(root, "article")), None)
-        if root is None:
-            raise Unreadable("no <article> element; not a JATS article")
-    yield article_draft(root, sha256(data))
+    if local(root) == "article":
+        yield article_draft(root, sha256(data))
+        return
+    number = 0
+    for number, article in enumerate(descendants(root, "article"), 1):
+        draft = article_draft(article, sha256(etree.tostring(article)))
+        yield replace(draft, place=str(number), uri=f"{blob.uri}#{number}")
+    if not number:
+        raise Unreadable("no <article> element; not a JATS article")
 
 
 def article_draft(root: Any, raw_sha256: str) -> Draft:
@@ -66,7 +77,7 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
     title = inline(child(meta, "title-group", "article-title")) if meta is not None else ""
     kind = root.get("article-type") or "other"
     blocks = [f"# {title}"] if title else []
-    for abstract in descendants(meta, "abstract") if meta is not None else ():
+    for abstract in (one for one in meta if local(one) in ("abstract", "trans-abstract")) if meta is not None else ():
         if abstract.get("abstract-type") not in SKIPPED_ABSTRACTS:
             heading = "" if child(abstract, "title") is not None else "## Abstract"
             blocks.extend(filter(None, [heading, *section_blocks(abstract, 2)]))
@@ -190,7 +201,8 @@ def inline(element: Any, without: list[Any] | None = None) -> str:
         return ""
     pieces: list[str] = []
     _collect(element, pieces, without or [], top=True)
-    return without_empty_brackets("".join(pieces))
+    text = CITATIONS.sub("", "".join(pieces))
+    return without_empty_brackets(text)
 
 
 def _collect(element: Any, pieces: list[str], without: list[Any], top: bool = False) -> None:
@@ -204,7 +216,8 @@ def _collect(element: Any, pieces: list[str], without: list[Any], top: bool = Fa
     if name == "xref" and element.get("ref-type") == "bibr" and re.search("[A-Za-z]", "".join(element.itertext())):
         skip = False  # author and year: part of the sentence
     if skip and not top:
-        pieces.append(element.tail or "")
+        cited = name == "xref" and element.get("ref-type") == "bibr"
+        pieces.append((CITED if cited else "") + (element.tail or ""))
         return
     if name == "math":
         pieces.append(math_text(element))

@@ -38,6 +38,7 @@ TABLE_RULE: Final = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*:?-
 RULE: Final = re.compile(r"^ {0,3}(?:[-*_] ?){3,}[ \t]*$", re.MULTILINE)
 SETEXT: Final = re.compile(r"^([^\n#>|-][^\n]*)\n(=+|-{3,})[ \t]*$", re.MULTILINE)
 EMPHASIS: Final = re.compile(r"(?<![\w*\\])(\*{1,3}|__|`{1,2}|~~)(?=\S)((?:(?!\1)[^\n])+?)(?<=\S)\1(?!\*)")
+UNDERSCORED: Final = re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)")
 HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 ESCAPE: Final = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~])")
 
@@ -109,6 +110,7 @@ def plain_text(text: str) -> str:
     text = plain_math(text)
     for _ in range(3):
         text = EMPHASIS.sub(r"\2", text)
+    text = UNDERSCORED.sub(r"\1", text)
     text = re.sub(r"^([ \t]*)[*+] ", r"\1- ", text, flags=re.MULTILINE)
     text = "\n".join(_table_row(line) for line in text.split("\n"))
     text = ESCAPE.sub(r"\1", text)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-from pipelines.containers import seekable
+from pipelines.containers import check_gzip, seekable
 from pipelines.decoding import decode
 from pipelines.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, reader, sha256
 from pipelines.readers.html import HTML_HEAD, page_draft
@@ -28,6 +28,7 @@ def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         records = ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True)
         for number, record in enumerate(records, 1):
             yield _record(record, number)
+        check_gzip(stream)  # fastwarc takes a file that was cut for one that has ended
 
 
 def _record(record: Any, number: int) -> Draft | Broken:
@@ -36,6 +37,8 @@ def _record(record: Any, number: int) -> Draft | Broken:
     try:
         if len(body) > MAX_DOCUMENT_BYTES:
             raise Unreadable(f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
+        if len(body) < record.content_length:
+            raise Unreadable(f"record cut short: {len(body)} of {record.content_length} bytes")
         draft = body_draft(body, record.http_content_type or "", record.http_charset, target)
     except Unreadable as error:
         return Broken(target, "warc", str(error), len(body), sha256(body))

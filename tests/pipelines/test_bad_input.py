@@ -79,6 +79,26 @@ def test_broken_files(tmp_path: Path, name: str, content: bytes, reason: str) ->
     assert reason in only_error(tmp_path, name, content)
 
 
+def test_a_truncated_warc_gives_its_whole_records_and_one_row_for_the_rest(tmp_path: Path) -> None:
+    whole = (SAMPLE / "web" / "pages.warc.gz").read_bytes()
+    (tmp_path / "whole.warc.gz").write_bytes(whole)
+    documents, broken = read(tmp_path)
+    records = documents.height + broken.height
+    for name, content in (
+        ("whole.warc.gz", whole[:-200]),
+        ("whole.warc.gz", b""),
+        ("cut.warc", gzip.decompress(whole)[:-700]),
+    ):
+        (tmp_path / "whole.warc.gz").unlink(missing_ok=True)
+        if not content:
+            continue
+        (tmp_path / name).write_bytes(content)
+        fewer, rest = read(tmp_path)
+        assert records - 2 <= fewer.height + broken.height < records
+        assert any("cut short" in error or "truncated" in error for error in rest["error"])
+        (tmp_path / name).unlink()
+
+
 def test_entity_expansion_and_external_entities_are_refused(tmp_path: Path) -> None:
     laughs = '<!DOCTYPE a [<!ENTITY l "ha">' + "".join(
         f'<!ENTITY l{n} "{f"&l{n - 1};" * 10 if n else "&l;"}">' for n in range(9)
