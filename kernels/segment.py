@@ -1,10 +1,11 @@
 """Segmentation of UTF-8 text columns into units and lines, in one compiled pass each.
 
-A *unit* is what counting and shingling see as a word: a run of letters and digits (a sign directly
-before a digit belongs to it, as in `3.5`, `IL-6` and `p<0.05`; an apostrophe before letters starts
-a unit such as `'s`), one character of an unspaced script, or a run of one repeated symbol. For
-spaced languages this follows spaCy's blank tokenizer closely enough that the published
-thresholds, which were set with such tokenizers, keep their meaning.
+A *unit* is what counting and shingling see as a word: a run of letters and digits, one character
+of an unspaced script, or a run of one repeated symbol. A sign directly before a digit belongs to
+the unit, as in `3.5`, `IL-6` and `p<0.05`; so do a hyphen that ends a word and the dot of an
+initial; an apostrophe before letters starts a unit such as `'s`. For spaced languages this follows
+spaCy's blank tokenizer closely enough that the published thresholds, which were set with such
+tokenizers, keep their meaning.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SEED = np.uint64(0xCBF29CE484222325)
 
 
 @njit(cache=True, inline="always")
-def _mix(value):  # type: ignore[no-untyped-def]
+def mix(value):  # type: ignore[no-untyped-def]
     """Finaliser of MurmurHash3: every input bit reaches every output bit."""
     value ^= value >> uint64(33)
     value *= uint64(0xFF51AFD7ED558CCD)
@@ -36,7 +37,7 @@ def _mix(value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, inline="always")
-def _decode(data, at, end):  # type: ignore[no-untyped-def]
+def decode(data, at, end):  # type: ignore[no-untyped-def]
     """Code point at byte `at` of valid UTF-8, and its length in bytes."""
     first = np.uint32(data[at])
     if first < 0x80:
@@ -61,7 +62,7 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, inline="always")
 def _joins(code):  # type: ignore[no-untyped-def]
-    """Signs that bind a digit to what stands before it: . , - / : < = > ^ ± × – ′"""
+    """Signs that bind a digit to what stands before it: . , - / : < = > ^ _ ± × – ′ −"""
     return (
         code == 0x2E
         or code == 0x2C
@@ -73,6 +74,8 @@ def _joins(code):  # type: ignore[no-untyped-def]
         or code == 0xD7
         or code == 0x2013
         or code == 0x2032
+        or code == 0x2212
+        or code == 0x5F
     )
 
 
@@ -99,7 +102,7 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
     for row in range(rows):
         at, end = offsets[row], offsets[row + 1]
         while at < end:
-            code, width = _decode(data, at, end)
+            code, width = decode(data, at, end)
             kind = classes[code] if code < TABLE_SIZE else SYMBOL
             if kind == SPACE or kind == NEWLINE:
                 at += width
@@ -114,7 +117,7 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
             # An apostrophe directly before a letter opens a unit such as 's.
             opens = False
             if kind == SYMBOL and (code == 0x27 or code == 0x2019) and at + width < end:
-                following, _ = _decode(data, at + width, end)
+                following, _ = decode(data, at + width, end)
                 opens = (
                     following < TABLE_SIZE
                     and classes[following] == LETTER
@@ -140,7 +143,7 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                 if at >= end:
                     break
                 previous = kind
-                code, width = _decode(data, at, end)
+                code, width = decode(data, at, end)
                 kind = classes[code] if code < TABLE_SIZE else SYMBOL
                 if previous == SYMBOL:
                     if opens and kind == LETTER:
@@ -151,18 +154,31 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                     break
                 if kind == LETTER or kind == DIGIT:
                     continue
+                # An initial keeps its dot: L., i.e
+                if code == 0x2E and previous == LETTER and length == 1 and classes[first] == LETTER:
+                    kind = LETTER
+                    continue
                 # A sign before a digit stays inside: 3.5, 1,000, 0.9–1.2, IL-6, p<0.05.
                 if (previous == DIGIT or previous == LETTER) and at + width < end and _joins(code):
-                    following, _ = _decode(data, at + width, end)
-                    if following < TABLE_SIZE and classes[following] == DIGIT:
+                    following, _ = decode(data, at + width, end)
+                    follower = classes[following] if following < TABLE_SIZE else SYMBOL
+                    if follower == DIGIT:
                         kind = DIGIT
+                        continue
+                    # Indices and powers: x_i, s^n.
+                    if follower == LETTER and (code == 0x5F or code == 0x5E):
+                        kind = LETTER
+                        continue
+                    # A hyphen that ends a word stays with it: high-, two- and three-fold.
+                    if code == 0x2D and previous == LETTER and follower != LETTER and follower != IDEOGRAPH:
+                        kind = LETTER
                         continue
                 break
             starts[count] = start
             ends[count] = at
             lengths[count] = length
-            hashes[count] = _mix(written)
-            folds[count] = _mix(fold)
+            hashes[count] = mix(written)
+            folds[count] = mix(fold)
             flags[count] = flag
             count += 1
         bounds[row + 1] = count
@@ -206,7 +222,7 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
             closed = True
             written = uint64(_SEED)
             while at < end and data[at] != 10:
-                code, width = _decode(data, at, end)
+                code, width = decode(data, at, end)
                 kind = classes[code] if code < TABLE_SIZE else SYMBOL
                 written = (written ^ uint64(code)) * uint64(_MULTIPLIER)
                 length += 1
@@ -234,7 +250,7 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
                         next_at = at + width
                         boundary = next_at >= end or code > 0x7F
                         if not boundary:
-                            following, _ = _decode(data, next_at, end)
+                            following, _ = decode(data, next_at, end)
                             follower = classes[following] if following < TABLE_SIZE else SYMBOL
                             boundary = (
                                 follower == SPACE
@@ -254,7 +270,7 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
                 sentences[line] += 1
             ends[line] = at
             lengths[line] = length
-            hashes[line] = _mix(written)
+            hashes[line] = mix(written)
             line += 1
             if at >= end:
                 break
@@ -284,7 +300,7 @@ def count_codes(data, offsets, wanted):  # type: ignore[no-untyped-def]
     for row in range(rows):
         at, end = offsets[row], offsets[row + 1]
         while at < end:
-            code, width = _decode(data, at, end)
+            code, width = decode(data, at, end)
             at += width
             for index in range(wanted.size):
                 if code == wanted[index]:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from dedup.decontamination import HITS, ContaminationIndex, build_index, cut_spans, find_items, load_index, save_index
+from dedup.contamination_index import ContaminationIndex, build_index, load_index, save_index
+from dedup.decontamination import HITS, cut_spans, find_items
 from pipelines.run_folder import RunFolder
 from pipelines.stages.group import CLUSTER_STAGE
 from pipelines.stages.read import STAGE as READ

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dedup.decontamination import build_index, cut_spans, find_items, load_index, save_index
+from dedup.contamination_index import build_index, load_index, save_index
+from dedup.decontamination import cut_spans, find_items
 from schemas.benchmark import BenchmarkItem, read_items
 from schemas.errors import WrongCall
 
