@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from filters.gopher_repetition import duplicate_items
+from filters.gopher_repetition import UNITS_PER_WORD_UNSPACED, duplicate_items
 from kernels.columns import sum_by_row
 from schemas.step import Batch, Outcome, Rule, first_failures, step
 
@@ -20,7 +20,6 @@ TERMINAL_PUNCTUATION: Final = tuple(map(ord, ".!?。！？．｡؟…‼⁇⁈�
 UNSPACED_CLOSERS: Final = tuple(map(ord, "；”’」』）：;:"))
 SHORT_LINE: Final = 30
 UNSPACED_SHORT_LINE: Final = 10
-UNITS_PER_WORD_UNSPACED: Final = 2
 
 SCORES: Final = ("terminal_lines", "short_lines", "duplicate_line_share", "line_breaks_per_word")
 

@@ -11,7 +11,6 @@ from typing import Final
 
 # As in pandoc: no space inside the dollars, no digit after them, so that prices are no formulas.
 INLINE: Final = re.compile(r"\$(?=\S)([^$\n]{1,300}?)(?<=\S)\$(?!\d)")
-SPACED_DIGITS: Final = re.compile(r"(?<=\d) (?=[\d.,]\s?\d|\d)|(?<=\d[.,]) (?=\d)")
 ROMAN: Final = re.compile(
     r"\\(?:mathrm|text|textrm|mathsf|mathbf|mathit|textit|textbf|rm|bf|operatorname)\s*\*?\s*\{([^{}]*)\}"
 )

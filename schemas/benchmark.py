@@ -7,13 +7,11 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import WrongCall
-
-LETTERS: Final = "ABCDEFGHIJ"
 
 
 class BenchmarkItem(BaseModel):

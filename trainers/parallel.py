@@ -61,11 +61,6 @@ def is_first() -> bool:
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
-def is_last_stage() -> bool:
-    """Whether this process holds the last pipeline stage, where losses are."""
-    return bool(parallel_state.is_pipeline_last_stage())
-
-
 def _free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

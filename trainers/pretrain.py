@@ -35,8 +35,6 @@ from trainers.model import build_model, wrap_for_data_parallel
 from trainers.parallel import is_first, start_parallel, stop_parallel
 from trainers.training_log import TrainingLog
 
-STOP_FILE = "STOP_AFTER_STEP"  # for tests of resumption: stop cleanly after this step
-
 
 def build_optimizer(config: TrainConfig, model: Any) -> tuple[Any, OptimizerParamScheduler]:
     """Megatron's distributed AdamW and its learning-rate schedule (in samples)."""
