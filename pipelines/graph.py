@@ -64,7 +64,7 @@ def is_done(run: RunFolder, stage: str, task: str) -> bool:
 
 def perform(folder: Path, stage_name: str, task: str) -> dict[str, Any]:
     """Perform one task unless it is done; its marker is written last, so a killed task runs again."""
-    run = _opened(folder)
+    run = opened(folder)
     path = marker(run, stage_name, task)
     if path.exists():
         return dict(read_json(path))
@@ -78,7 +78,7 @@ def perform(folder: Path, stage_name: str, task: str) -> dict[str, Any]:
 _RUNS: dict[tuple[Path, int], RunFolder] = {}
 
 
-def _opened(folder: Path) -> RunFolder:
+def opened(folder: Path) -> RunFolder:
     """The run of this folder, opened once a process: recipe, plan and models are kept."""
     key = (folder, (folder / "plan.json").stat().st_mtime_ns)
     if key not in _RUNS:

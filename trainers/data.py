@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import torch
 from megatron.core import parallel_state
 from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
@@ -32,18 +33,28 @@ COLUMNS = ("tokens", "labels", "loss_mask", "position_ids")
 
 
 class ArrowTokens:
-    """Documents `start` to `stop` of one component's shards, in order, as Megatron's indexed dataset.
+    """Documents of one component's shards from `start` on, in order, as Megatron's indexed dataset.
 
     Token ids stay in the memory-mapped files; only lengths and views are held.
     """
 
-    def __init__(self, paths: list[Path], name: str, start: int = 0, stop: int | None = None) -> None:
+    def __init__(self, name: str, tables: list[pa.Table], rows: list[npt.NDArray[np.int32]], start: int = 0) -> None:
         self.path_prefix = name
         self.start = start
-        self.tables = [open_shard(path) for path in paths]
-        self.rows = list(token_lists(self.tables))[start:stop]
+        self.tables = tables
+        self.rows = rows
         self.sequence_lengths: npt.NDArray[np.int32] = np.fromiter(map(len, self.rows), np.int32, len(self.rows))
         self.document_indices = np.arange(len(self.rows) + 1, dtype=np.int64)
+
+    @classmethod
+    def open(cls, name: str, paths: list[Path]) -> ArrowTokens:
+        """All documents of a component."""
+        tables = [open_shard(path) for path in paths]
+        return cls(name, tables, list(token_lists(tables)))
+
+    def part(self, name: str, start: int, stop: int) -> ArrowTokens:
+        """Documents `start` to `stop` of these, under a name of their own; the views are shared."""
+        return ArrowTokens(name, self.tables, self.rows[start:stop], self.start + start)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -117,11 +128,11 @@ def build_datasets(config: TrainConfig, manifest: Manifest, folder: Path, cache:
     blends: dict[str, tuple[list[str], list[float]]] = {"train": ([], []), "valid": ([], [])}
     ArrowGPTDataset.parts = {}
     for name, component in manifest.mixtures[config.data.mixture].components.items():
-        paths = [folder / shard.path for shard in component.shards]
-        cut = validation_start(ArrowTokens(paths, name), config)
+        whole = ArrowTokens.open(name, [folder / shard.path for shard in component.shards])
+        cut = validation_start(whole, config)
         for split, start, stop in (("train", 0, cut), ("valid", cut, component.documents)):
             key = f"{manifest.digest[:16]}/{config.data.mixture}/{name}/{split}-{start}-{stop}"
-            part = ArrowTokens(paths, key, start, stop)
+            part = whole.part(key, start, stop)
             # Megatron counts epochs until there are enough samples: without one, it would never end.
             if part.sequence_lengths.sum() > config.model.sequence_length:
                 ArrowGPTDataset.parts[key] = part

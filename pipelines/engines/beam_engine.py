@@ -17,7 +17,7 @@ import polars as pl
 
 from dedup.clustering import EDGES
 from pipelines.engines.engine import engine
-from pipelines.graph import STAGES, Stage, is_done, marker, perform
+from pipelines.graph import STAGES, Stage, is_done, marker, opened, perform
 from pipelines.run_folder import RunFolder
 from pipelines.stages import group
 from schemas.errors import CurateError, WrongCall
@@ -32,7 +32,7 @@ def perform_after(task: str, folder: str, stage: str, before: Any) -> tuple[str,
 
 def fingerprint_pairs(number: int, folder: str, before: Any) -> Iterator[tuple[tuple[str, str], str]]:
     """((column, value), id) of every fingerprint of one partition, for columns not yet grouped."""
-    run = RunFolder(Path(folder))
+    run = opened(Path(folder))
     left = [key for key in group.group_keys(run) if not is_done(run, group.STAGE, key)]
     frame = pl.read_parquet(group.print_files(run)[number], columns=["id", *left])
     for key in left:
@@ -51,7 +51,7 @@ def star(grouped: tuple[tuple[str, str], Iterable[str]]) -> Iterator[tuple[str, 
 def write_grouped(grouped: tuple[str, Iterable[tuple[str, str]]], folder: str) -> str:
     """Write the edges of one column as the other engines do, and mark it done."""
     key, edges = grouped
-    run = RunFolder(Path(folder))
+    run = opened(Path(folder))
     frame = pl.DataFrame(sorted(set(edges)), schema=EDGES, orient="row")
     write_json(marker(run, group.STAGE, key), group.write_edges(run, key, frame), indent=None)
     return key

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 import orjson
@@ -32,9 +33,11 @@ MAX_JSON_BYTES: Final = 256 << 20
 csv.field_size_limit(min(sys.maxsize, MAX_DOCUMENT_BYTES))
 
 
-def template_columns(template: str) -> list[str]:
+@lru_cache(maxsize=64)
+def template_columns(template: str) -> tuple[str, ...]:
     """Column names of a template such as `{title}: {body}`."""
-    return [name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(template) if name]
+    parsed = string.Formatter().parse(template)
+    return tuple(name.split(".")[0].split("[")[0] for _, name, _, _ in parsed if name)
 
 
 class Rows:
