@@ -113,15 +113,13 @@ def timed(call: Callable[[], Any]) -> tuple[float, float]:
 
 def run_ours(folder: Path, out: Path, workers: int, steps: str, minhash: str, language: str) -> None:
     """Our `read` stage over the files, by our default engine."""
-    from pipelines.engines.datatrove_engine import _execute
-    from pipelines.graph import BY_NAME
+    from pipelines.engines.datatrove_engine import run_stages
     from pipelines.prepare import prepare_run
 
     recipe = out.parent / f"{out.name}.yaml"
     recipe.write_text(RECIPE.format(steps=steps, minhash=minhash, language=language))
     run = prepare_run(recipe, folder, out)
-    stage = BY_NAME["read"]
-    _execute(run.path, stage, stage.tasks(run), workers)
+    run_stages(run.path, ["read"], workers)
 
 
 def run_datatrove(folder: Path, out: Path, workers: int, blocks: list[Any]) -> None:

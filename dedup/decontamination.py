@@ -132,8 +132,8 @@ def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
                 "row": np.array(rows),
                 "number": owners[np.array(entries)],
                 "gram": values[np.array(entries)],
-                "start": starts_of[at],
-                "end": ends_of[at + n - 1],
+                "start": starts_of[at] + column.offsets[rows],
+                "end": ends_of[at + n - 1] + column.offsets[rows],
             }
         )
         totals = index.items["grams"]

@@ -81,7 +81,7 @@ def c4(
 
 def _lines_matching(text: pl.Series, column: TextColumn, pattern: str) -> np.ndarray:
     """Lines that match `pattern`, shape (lines,); only texts that match at all are looked into."""
-    matching = np.zeros(len(column.lines.starts), dtype=bool)
+    matching = np.zeros(len(column.lines.lengths), dtype=bool)
     hits = text.str.contains(pattern).fill_null(False).arg_true()
     for row in hits:
         first = column.lines.bounds[row]

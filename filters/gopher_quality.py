@@ -39,37 +39,55 @@ SCORES: Final = (
 
 
 @njit(cache=True)
-def distinct_stop_words(hashes, bounds, wanted):  # type: ignore[no-untyped-def]
-    """Number of different `wanted` hashes (sorted) among each row's units, shape (rows,)."""
+def distinct_stop_words(hashes, bounds, unspaced, latin, chinese):  # type: ignore[no-untyped-def]
+    """Number of different stop words of the row's script among its units, shape (rows,).
+
+    `latin` and `chinese` are tables by `stop_table`.
+    """
     rows = bounds.size - 1
     found = np.zeros(rows, np.int64)
     for row in range(rows):
-        seen = np.zeros(wanted.size, np.bool_)
+        table = chinese if unspaced[row] else latin
+        seen = np.zeros(table.size, np.bool_)
+        mask = np.uint64(table.size - 1)
         for index in range(bounds[row], bounds[row + 1]):
-            at = np.searchsorted(wanted, hashes[index])
-            if at < wanted.size and wanted[at] == hashes[index] and not seen[at]:
+            at = np.int64(hashes[index] & mask)
+            if table[at] == hashes[index] and not seen[at]:
                 seen[at] = True
                 found[row] += 1
-                if found[row] == wanted.size:
-                    break
     return found
 
 
 @lru_cache(maxsize=8)
-def unit_hashes(words: tuple[str, ...]) -> np.ndarray:
-    """Sorted hashes of single units, as the segmentation hashes them."""
+def stop_table(words: tuple[str, ...]) -> np.ndarray:
+    """Unit hashes of the words, each at the place of its low bits: a perfect hash table, 0 where free."""
     import polars as pl
 
-    return np.sort(TextColumn(pl.Series(list(words))).units.hashes)
+    hashes = np.unique(TextColumn(pl.Series(list(words), dtype=pl.String)).units.hashes)
+    size = 64
+    while len(np.unique(hashes & np.uint64(size - 1))) < len(hashes):
+        size *= 2
+    table = np.zeros(size, np.uint64)
+    table[(hashes & np.uint64(size - 1)).astype(np.int64)] = hashes
+    return table
 
 
-def _three_dots(column: TextColumn) -> np.ndarray:
-    """Occurrences of `...` as a unit of dots, shape (rows,)."""
-    units = column.units
-    dotted = (units.flags == 0) & (units.lengths >= 3)
-    is_dot = np.zeros(len(dotted), dtype=bool)
-    is_dot[dotted] = column.data[units.starts[dotted]] == 0x2E
-    return sum_by_row(np.where(is_dot, units.lengths // 3, 0), units.bounds)
+@njit(cache=True)
+def _unit_sums(flags, lengths, starts, bounds, data, offsets):  # type: ignore[no-untyped-def]
+    """Per row: words, their characters, units with a letter, and runs of three dots. Shape (rows, 4)."""
+    rows = bounds.size - 1
+    sums = np.zeros((rows, 4), np.int64)
+    for row in range(rows):
+        for index in range(bounds[row], bounds[row + 1]):
+            flag = flags[index]
+            if flag & IS_WORD:
+                sums[row, 0] += 1
+                sums[row, 1] += lengths[index]
+            if flag & HAS_LETTER:
+                sums[row, 2] += 1
+            if flag == 0 and lengths[index] >= 3 and data[offsets[row] + starts[index]] == 0x2E:
+                sums[row, 3] += lengths[index] // 3
+    return sums
 
 
 def quality_scores(
@@ -77,23 +95,22 @@ def quality_scores(
 ) -> dict[str, np.ndarray]:
     """The Gopher quality numbers, each of shape (rows,)."""
     column, units, lines = batch.column, batch.column.units, batch.column.lines
-    is_word = (units.flags & IS_WORD) != 0
-    words = sum_by_row(is_word, units.bounds)
+    sums = _unit_sums(units.flags, units.lengths, units.starts, units.bounds, column.data, column.offsets)
+    words = sums[:, 0]
     all_units = np.maximum(column.unit_counts, 1)
     symbols = count_codes(column.data, column.offsets, np.array([0x23, ELLIPSIS], dtype=np.uint32))
     line_count = np.maximum(lines.bounds[1:] - lines.bounds[:-1], 1)
-    latin = distinct_stop_words(units.hashes, units.bounds, unit_hashes(stop_words))
-    chinese = distinct_stop_words(units.hashes, units.bounds, unit_hashes(stop_characters))
+    tables = stop_table(stop_words), stop_table(stop_characters)
+    found_stop_words = distinct_stop_words(units.hashes, units.bounds, batch.unspaced, *tables)
     return {
         "words": words,
-        "mean_word_length": sum_by_row(np.where(is_word, units.lengths, 0), units.bounds) / np.maximum(words, 1),
+        "mean_word_length": sums[:, 1] / np.maximum(words, 1),
         "hash_ratio": symbols[:, 0] / all_units,
-        "ellipsis_ratio": (symbols[:, 1] + _three_dots(column)) / all_units,
+        "ellipsis_ratio": (symbols[:, 1] + sums[:, 3]) / all_units,
         "bullet_lines": sum_by_row(np.isin(lines.firsts, BULLETS), lines.bounds) / line_count,
         "ellipsis_lines": sum_by_row((lines.dots >= 3) | (lines.lasts == ELLIPSIS), lines.bounds) / line_count,
-        "alphabetic_words": sum_by_row((units.flags & HAS_LETTER) != 0, units.bounds)
-        / (all_units if symbols_are_words else np.maximum(words, 1)),
-        "stop_words": np.where(batch.unspaced, chinese, latin),
+        "alphabetic_words": sums[:, 2] / (all_units if symbols_are_words else np.maximum(words, 1)),
+        "stop_words": found_stop_words,
     }
 
 

@@ -90,83 +90,114 @@ def paragraphs_of(hashes, lengths, bounds):  # type: ignore[no-untyped-def]
     return out_bounds, out_hashes[:count], out_lengths[:count]
 
 
+@njit(cache=True, inline="always")
+def _window(prefix, powers, index, n):  # type: ignore[no-untyped-def]
+    """Mixed hash of the n units from `index`, by prefix hashes: two multiplications, whatever n is."""
+    key = prefix[index + n] - prefix[index] * powers[n]
+    key = (key ^ (key >> uint64(32))) * uint64(_MULTIPLIER)
+    return key ^ (key >> uint64(29))
+
+
+@njit(cache=True, inline="always")
+def _find(table, key, mask):  # type: ignore[no-untyped-def]
+    """Slot of a key whose upper 32 bits are its tag, in a table of (tag, place + 1); 0 is free."""
+    at = np.int64(key & uint64(mask))
+    tag = key >> uint64(32)
+    while table[at] != 0 and (table[at] >> uint64(32)) != tag:
+        at = (at + 1) & mask
+    return at
+
+
+@njit(cache=True, inline="always")
+def _cleared(table, entries):  # type: ignore[no-untyped-def]
+    """Mask of a cleared table that is at most half full with so many entries."""
+    mask = 15
+    while mask + 1 < 2 * entries:
+        mask = 2 * mask + 1
+    table[: mask + 1] = uint64(0)
+    return mask
+
+
 @njit(cache=True)
 def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_sizes, stretch):  # type: ignore[no-untyped-def]
-    """Characters in the most frequent n-gram, and in repeated n-grams, for each size.
+    """Characters in the most frequent n-gram, and in repeated n-grams, for each size (ascending).
 
     Shapes (rows, len(top_sizes)) and (rows, len(duplicate_sizes)). The most frequent n-gram counts
     with the spaces between its words (none in unspaced scripts); an n-gram that occurs once counts
     once, as in the published rule. Repeated n-grams do not overlap and count without spaces.
+
+    An n-gram can only repeat where its first n - 1 units do: each size looks only at the places
+    where the size before found repetition, which are few in most texts.
     """
     rows = bounds.size - 1
     top = np.zeros((rows, top_sizes.size), np.int64)
     duplicate = np.zeros((rows, duplicate_sizes.size), np.int64)
-    size = 16
+    most = np.int64(0)
     for row in range(rows):
-        while size < 2 * (bounds[row + 1] - bounds[row]):
-            size *= 2
-    keys = np.zeros(size, np.uint64)
-    owners = np.full(size, -1, np.int64)
-    counts = np.zeros(size, np.int32)
-    seen_first = np.zeros(size, np.int64)
-    span = np.zeros(size, np.int64)
-    owner = 0
-    # Polynomial prefix hashes: the hash of any n units in two multiplications, whatever n is.
-    longest = 0
-    for which in range(top_sizes.size):
-        longest = max(longest, top_sizes[which] * stretch)
-    for which in range(duplicate_sizes.size):
-        longest = max(longest, duplicate_sizes[which] * stretch)
+        most = max(most, bounds[row + 1] - bounds[row])
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    table = np.zeros(size, np.uint64)
+    counts = np.zeros(most + 1, np.int32)
+    repeats = np.zeros(most + 1, np.bool_)
+    longest = max(top_sizes[-1], duplicate_sizes[-1]) * stretch
     powers = np.ones(longest + 1, np.uint64)
     for index in range(longest):
         powers[index + 1] = powers[index] * uint64(_MULTIPLIER)
-    prefix = np.zeros(hashes.size + 1, np.uint64)
-    written = np.zeros(hashes.size + 1, np.int64)
-    for index in range(hashes.size):
-        prefix[index + 1] = prefix[index] * uint64(_MULTIPLIER) + hashes[index]
-        written[index + 1] = written[index] + lengths[index]
+    prefix = np.zeros(most + 1, np.uint64)
+    written = np.zeros(most + 1, np.int64)
     for row in range(rows):
-        first, last = bounds[row], bounds[row + 1]
-        mask = 15
-        while mask + 1 < 2 * (last - first):
-            mask = 2 * mask + 1
+        first, length = bounds[row], bounds[row + 1] - bounds[row]
+        for index in range(length):
+            prefix[index + 1] = prefix[index] * uint64(_MULTIPLIER) + hashes[first + index]
+            written[index + 1] = written[index] + lengths[first + index]
+            repeats[index] = True
+        candidates = length
         factor = stretch if unspaced[row] else 1
         for which in range(top_sizes.size):
             n = top_sizes[which] * factor
-            if last - first < n:
+            if length < n:
                 continue
-            owner += 1
-            best_count, best_first, best_span = 0, np.int64(0), np.int64(0)
-            for index in range(first, last - n + 1):
-                key = prefix[index + n] - prefix[index] * powers[n]
-                key = (key ^ (key >> uint64(32))) * uint64(_MULTIPLIER)
-                key ^= key >> uint64(29)
-                at = _slot(keys, owners, owner, key, mask)
-                if owners[at] != owner:
-                    owners[at] = owner
-                    keys[at] = key
-                    counts[at] = 0
-                    seen_first[at] = index
-                    span[at] = written[index + n] - written[index] + (0 if unspaced[row] else n - 1)
-                counts[at] += 1
-                if counts[at] > best_count or (counts[at] == best_count and seen_first[at] < best_first):
-                    best_count, best_first, best_span = counts[at], seen_first[at], span[at]
-            top[row, which] = best_count * best_span
+            mask = _cleared(table, candidates)
+            candidates = 0
+            best_count, best_place = 1, np.int64(0)
+            for index in range(length):
+                if not repeats[index]:
+                    continue
+                repeats[index] = False
+                if index > length - n:
+                    continue
+                key = _window(prefix, powers, index, n)
+                at = _find(table, key, mask)
+                if table[at] == 0:
+                    table[at] = ((key >> uint64(32)) << uint64(32)) | uint64(index + 1)
+                    counts[index] = 1
+                    continue
+                place = np.int64(table[at] & uint64(0xFFFFFFFF)) - 1
+                counts[place] += 1
+                repeats[index] = True
+                candidates += 1 if repeats[place] else 2
+                repeats[place] = True
+                if counts[place] > best_count or (counts[place] == best_count and place < best_place):
+                    best_count, best_place = counts[place], place
+            span = written[best_place + n] - written[best_place] + (0 if unspaced[row] else n - 1)
+            top[row, which] = best_count * span
         for which in range(duplicate_sizes.size):
             n = duplicate_sizes[which] * factor
-            owner += 1
-            index = first
-            while index < last - n + 1:
-                key = prefix[index + n] - prefix[index] * powers[n]
-                key = (key ^ (key >> uint64(32))) * uint64(_MULTIPLIER)
-                key ^= key >> uint64(29)
-                at = _slot(keys, owners, owner, key, mask)
-                if owners[at] == owner:
+            mask = _cleared(table, candidates)
+            index = np.int64(0)
+            while index < length - n + 1:
+                if not repeats[index]:
+                    index += 1
+                    continue
+                key = _window(prefix, powers, index, n)
+                at = _find(table, key, mask)
+                if table[at] != 0:
                     duplicate[row, which] += written[index + n] - written[index]
                     index += n
                 else:
-                    owners[at] = owner
-                    keys[at] = key
+                    table[at] = ((key >> uint64(32)) << uint64(32)) | uint64(index + 1)
                     index += 1
     return top, duplicate
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+from numba import njit
 
 from kernels.characters import character_classes, folded_characters
 from kernels.segment import IS_IDEOGRAPH, segment_lines, segment_units
@@ -22,11 +23,11 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Units:
-    """Units of all rows; row r owns `bounds[r]:bounds[r + 1]`."""
+    """Units of all rows; row r owns `bounds[r]:bounds[r + 1]`; starts and ends are bytes within its text."""
 
     bounds: Integers
-    starts: Integers
-    ends: Integers
+    starts: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.int32]
     lengths: npt.NDArray[np.int32]
     hashes: Hashes
     folds: Hashes
@@ -38,8 +39,6 @@ class Lines:
     """Lines of all rows; row r owns `bounds[r]:bounds[r + 1]`."""
 
     bounds: Integers
-    starts: Integers
-    ends: Integers
     lengths: npt.NDArray[np.int32]
     stripped: npt.NDArray[np.int32]
     firsts: npt.NDArray[np.uint32]
@@ -51,25 +50,34 @@ class Lines:
     hashes: Hashes
 
 
+@njit(cache=True)
+def _sums(values, bounds, sums):  # type: ignore[no-untyped-def]
+    for row in range(sums.size):
+        for index in range(bounds[row], bounds[row + 1]):
+            sums[row] += values[index]
+
+
 def sum_by_row(values: npt.NDArray[Any], bounds: Integers) -> npt.NDArray[Any]:
     """Sum of `values` within each row's bounds, shape (rows,); an empty row sums to 0."""
-    running = np.concatenate(([0], np.cumsum(values, dtype=np.float64 if values.dtype.kind == "f" else np.int64)))
-    return running[bounds[1:]] - running[bounds[:-1]]
+    sums = np.zeros(len(bounds) - 1, dtype=np.float64 if values.dtype.kind == "f" else np.int64)
+    _sums(values, bounds, sums)
+    return sums
 
 
 Found = TypeVar("Found", Units, Lines)
 
 
-def _rows_of(found: Found, kind: type[Found], rows: npt.NDArray[np.bool_], shifts: Integers) -> Found:
-    """Units or lines of some rows, their byte places shifted by `shifts` (one a kept row)."""
-    counts = found.bounds[1:] - found.bounds[:-1]
-    chosen = np.repeat(rows, counts)
-    kept_counts = counts[rows]
-    moved = np.repeat(shifts, kept_counts)
-    values: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found)}
-    values = {name: array[chosen] for name, array in values.items() if name != "bounds"}
-    values["starts"] = values["starts"] + moved
-    values["ends"] = values["ends"] + moved
+def _rows_of(found: Found, kind: type[Found], rows: npt.NDArray[np.bool_]) -> Found:
+    """Units or lines of some rows.
+
+    Copied run by run of kept rows: most rows are kept, so the runs are few and long.
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], rows, [False])).astype(np.int8)))
+    runs = [slice(found.bounds[low], found.bounds[high]) for low, high in edges.reshape(-1, 2)]
+    kept_counts = (found.bounds[1:] - found.bounds[:-1])[rows]
+    values: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found) if one.name != "bounds"}
+    for name, array in values.items():
+        values[name] = np.concatenate([array[run] for run in runs]) if runs else array[:0]
     bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept_counts)))
     return kind(bounds=bounds, **values)
 
@@ -88,6 +96,7 @@ class TextColumn:
         bounds = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
         empty = np.zeros(0, dtype=np.uint8)
         self._array = array  # keeps the buffers alive
+        self._found: dict[str, tuple[TextColumn, npt.NDArray[np.bool_]]] = {}
         self.offsets: Integers = bounds
         self.data: npt.NDArray[np.uint8] = np.frombuffer(data, dtype=np.uint8) if data and data.size else empty
 
@@ -95,23 +104,34 @@ class TextColumn:
         return len(self.offsets) - 1
 
     def kept(self, rows: npt.NDArray[np.bool_], text: pl.Series) -> TextColumn:
-        """The column of the rows kept, `text` being theirs, with what was already found in them."""
+        """The column of the rows kept, `text` being theirs; what was found already is taken over when asked for."""
         column = TextColumn(text)
-        shifts = column.offsets[:-1] - self.offsets[:-1][rows]
-        for name, kind in (("units", Units), ("lines", Lines)):
+        for name in ("units", "lines"):
             if name in self.__dict__:
-                column.__dict__[name] = _rows_of(self.__dict__[name], kind, rows, shifts)
+                column._found[name] = self, rows
+            elif name in self._found:
+                origin, mask = self._found[name]
+                of_origin = mask.copy()
+                of_origin[mask] = rows
+                column._found[name] = origin, of_origin
         return column
 
     @cached_property
     def units(self) -> Units:
         """Units by `kernels.segment.segment_units`."""
+        if "units" in self._found:
+            origin, rows = self._found.pop("units")
+            return _rows_of(origin.units, Units, rows)
         return Units(*segment_units(self.data, self.offsets, character_classes(), folded_characters()))
 
     @cached_property
     def lines(self) -> Lines:
         """Lines by `kernels.segment.segment_lines`."""
-        ends = np.array(SENTENCE_ENDS, dtype=np.uint32)
+        if "lines" in self._found:
+            origin, rows = self._found.pop("lines")
+            return _rows_of(origin.lines, Lines, rows)
+        ends = np.zeros(len(character_classes()), np.uint8)
+        ends[list(SENTENCE_ENDS)] = 1
         return Lines(*segment_lines(self.data, self.offsets, character_classes(), ends))
 
     @cached_property

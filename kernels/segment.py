@@ -84,15 +84,15 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
     """Units of each text.
 
     `data` is the bytes of all texts and `offsets` their bounds, shape (rows + 1,). Returns the
-    unit bounds per row, shape (rows + 1,), and per unit: byte start, byte end, length in
+    unit bounds per row, shape (rows + 1,), and per unit: byte start and end within the text, length in
     characters, hash of the text as written, hash of the folded text, and flags.
     """
     rows = offsets.size - 1
     # A unit a byte at most. Pages of these arrays that are never written take no memory, and growing
     # them inside the loop made every pass count references: six times slower.
     capacity = max(1024, offsets[rows] - offsets[0])
-    starts = np.empty(capacity, np.int64)
-    ends = np.empty(capacity, np.int64)
+    starts = np.empty(capacity, np.int32)
+    ends = np.empty(capacity, np.int32)
     lengths = np.empty(capacity, np.int32)
     hashes = np.empty(capacity, np.uint64)
     folds = np.empty(capacity, np.uint64)
@@ -123,7 +123,7 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                     and classes[following] == LETTER
                     and at > offsets[row]
                     and count > bounds[row]
-                    and ends[count - 1] == at
+                    and ends[count - 1] == at - offsets[row]
                     and (flags[count - 1] & HAS_LETTER) != 0
                 )
             while True:
@@ -174,8 +174,8 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                         kind = LETTER
                         continue
                 break
-            starts[count] = start
-            ends[count] = at
+            starts[count] = start - offsets[row]
+            ends[count] = at - offsets[row]
             lengths[count] = length
             hashes[count] = mix(written)
             folds[count] = mix(fold)
@@ -189,10 +189,10 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
 def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-untyped-def]
     """Lines of each text, split at line feeds, an empty text having one empty line.
 
-    Returns the line bounds per row, shape (rows + 1,), and per line: byte start, byte end, length
-    in characters, length stripped of white space, first and last character after stripping (0
-    where the line is blank), the number of dots at its end, words between spaces, the longest of
-    these, sentence ends, and hash of the text as written.
+    `sentence_ends` is a table of bytes by character. Returns the line bounds per row, shape
+    (rows + 1,), and per line: length in characters, length stripped of white space, first and last
+    character after stripping (0 where the line is blank), the number of dots at its end, words
+    between spaces, the longest of these, sentence ends, and hash of the text as written.
     """
     rows = offsets.size - 1
     total = rows
@@ -200,25 +200,22 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
         if data[position] == 10:
             total += 1
     bounds = np.zeros(rows + 1, np.int64)
-    starts = np.empty(total, np.int64)
-    ends = np.empty(total, np.int64)
     lengths = np.empty(total, np.int32)
-    stripped = np.zeros(total, np.int32)
-    firsts = np.zeros(total, np.uint32)
-    lasts = np.zeros(total, np.uint32)
-    dots = np.zeros(total, np.int32)
-    words = np.zeros(total, np.int32)
-    longest = np.zeros(total, np.int32)
-    sentences = np.zeros(total, np.int32)
+    stripped_of = np.empty(total, np.int32)
+    firsts = np.empty(total, np.uint32)
+    lasts = np.empty(total, np.uint32)
+    dots_of = np.empty(total, np.int32)
+    words_of = np.empty(total, np.int32)
+    longest_of = np.empty(total, np.int32)
+    sentences_of = np.empty(total, np.int32)
     hashes = np.empty(total, np.uint64)
     line = 0
     for row in range(rows):
         at, end = offsets[row], offsets[row + 1]
         while True:
-            starts[line] = at
-            length = 0
-            trailing = 0
-            word = 0
+            length, trailing, word, stripped, dots = 0, 0, 0, 0, 0
+            words, longest, sentences = 0, 0, 0
+            first, last = np.uint32(0), np.uint32(0)
             closed = True
             written = uint64(_SEED)
             while at < end and data[at] != 10:
@@ -227,25 +224,24 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
                 written = (written ^ uint64(code)) * uint64(_MULTIPLIER)
                 length += 1
                 if kind == SPACE or kind == NEWLINE:
-                    if firsts[line] != 0:
+                    if first != 0:
                         trailing += 1
                     word = 0
                 else:
-                    if firsts[line] == 0:
-                        firsts[line] = code
+                    if first == 0:
+                        first = np.uint32(code)
                     if word == 0:
-                        words[line] += 1
+                        words += 1
                     word += 1
-                    longest[line] = max(longest[line], word)
-                    dots[line] = dots[line] + 1 if code == 0x2E and trailing == 0 else (1 if code == 0x2E else 0)
-                    stripped[line] += 1 + trailing
+                    longest = max(longest, word)
+                    if code == 0x2E:
+                        dots = dots + 1 if trailing == 0 else 1
+                    else:
+                        dots = 0
+                    stripped += 1 + trailing
                     trailing = 0
-                    lasts[line] = code
-                    is_end = False
-                    for mark in sentence_ends:
-                        if code == mark:
-                            is_end = True
-                    if is_end:
+                    last = np.uint32(code)
+                    if code < TABLE_SIZE and sentence_ends[code]:
                         # A dot inside a number or an abbreviation ends no sentence.
                         next_at = at + width
                         boundary = next_at >= end or code > 0x7F
@@ -261,35 +257,22 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
                                 or following == 0x29
                             )
                         if boundary and not closed:
-                            sentences[line] += 1
+                            sentences += 1
                             closed = True
                     elif kind == LETTER or kind == DIGIT or kind == IDEOGRAPH:
                         closed = False
                 at += width
             if not closed:
-                sentences[line] += 1
-            ends[line] = at
-            lengths[line] = length
+                sentences += 1
+            lengths[line], stripped_of[line], firsts[line], lasts[line] = length, stripped, first, last
+            dots_of[line], words_of[line], longest_of[line], sentences_of[line] = dots, words, longest, sentences
             hashes[line] = mix(written)
             line += 1
             if at >= end:
                 break
             at += 1
         bounds[row + 1] = line
-    return (
-        bounds,
-        starts[:line],
-        ends[:line],
-        lengths[:line],
-        stripped[:line],
-        firsts[:line],
-        lasts[:line],
-        dots[:line],
-        words[:line],
-        longest[:line],
-        sentences[:line],
-        hashes[:line],
-    )
+    return bounds, lengths, stripped_of, firsts, lasts, dots_of, words_of, longest_of, sentences_of, hashes
 
 
 @njit(cache=True)

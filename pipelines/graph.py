@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kernels.memory import keep_freed_pages
 from pipelines.run_folder import RunFolder
 from pipelines.stages import curate, group, read, tokens
 from schemas.files import read_json, write_json
@@ -82,6 +83,7 @@ def opened(folder: Path) -> RunFolder:
     """The run of this folder, opened once a process: recipe, plan and models are kept."""
     key = (folder, (folder / "plan.json").stat().st_mtime_ns)
     if key not in _RUNS:
+        keep_freed_pages()
         _RUNS[key] = RunFolder(folder)
     return _RUNS[key]
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from pipelines.containers import open_members
+from pipelines.decoding import without_surrogates
 from pipelines.draft import FORMATS, Blob, Broken, Draft, Format, open_blob
 from pipelines.inputs import InputFile, open_input
 from schemas.document import QUARANTINE_COLUMNS, READ_COLUMNS, document_id
@@ -18,7 +19,7 @@ from schemas.errors import Unreadable
 from schemas.files import CHUNK
 from schemas.recipe import Source
 
-BATCH_BYTES: Final = 4 << 20
+BATCH_BYTES: Final = 1 << 22
 BATCH_ROWS: Final = 2048
 STREAM_SUFFIXES: Final = {".gz", ".zst", ".zstd", ".bz2", ".xz"}
 
@@ -116,8 +117,8 @@ def _looks_like_json(head: bytes) -> bool:
 def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
     return {
         "id": document_id(source.name, file.uri, draft.place),
-        "text": draft.text.encode("utf-8", "replace").decode() if not draft.text.isascii() else draft.text,
-        "title": draft.title.encode("utf-8", "replace").decode() if draft.title else None,
+        "text": without_surrogates(draft.text)[0],
+        "title": without_surrogates(draft.title)[0] if draft.title else None,
         "source": source.name,
         "source_type": source.source_type,
         "uri": draft.uri or file.uri,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,10 @@ from schemas.document import EDIT, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe
 from schemas.step import STEPS, Batch, Outcome, StepKind
+
+
+# Drops only texts of no character, and makes matching easier for those that edit.
+BEFORE_EDITS: Final = ("normalise",)
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,16 @@ class BoundStep:
 def bind_steps(recipe: Recipe) -> list[BoundStep]:
     """The recipe's steps, looked up and validated, in order."""
     bound = []
+    dropping: str | None = None
     for call in recipe.steps:
         kind = STEPS.get(call.name)
+        if kind.edits_only and dropping:
+            raise WrongCall(
+                f"step '{call.name}' stands after '{dropping}', which may drop documents with what it takes out; "
+                f"move it before"
+            )
+        if not kind.edits_only and call.name not in BEFORE_EDITS:
+            dropping = call.name
         if call.where is not None:
             _condition(call.where)
         bound.append(BoundStep(kind, kind.parameters(call.parameters), call.where))

@@ -98,6 +98,7 @@ class StepKind:
     function: StepFunction
     scores: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]]
     summary: str
+    edits_only: bool = False
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""
@@ -131,13 +132,20 @@ STEPS: Registry[StepKind] = Registry("step", ("filters",))
 
 
 def step(
-    name: str, *, scores: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = ()
+    name: str,
+    *,
+    scores: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = (),
+    edits_only: bool = False,
 ) -> Callable[[StepFunction], StepFunction]:
-    """Register a step under `name`, declaring the scores it adds."""
+    """Register a step under `name`, declaring the scores it adds.
+
+    `edits_only` steps come before all others in a recipe: what they take out of a text (identifiers
+    of persons) must not live on in documents that another step dropped before them.
+    """
 
     def register(function: StepFunction) -> StepFunction:
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        STEPS.add(name, StepKind(name, function, scores, summary))
+        STEPS.add(name, StepKind(name, function, scores, summary, edits_only))
         return function
 
     return register

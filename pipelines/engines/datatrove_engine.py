@@ -1,7 +1,9 @@
-"""The default engine: datatrove's LocalPipelineExecutor, each of our stages a PipelineStep.
+"""The default engine: one datatrove LocalPipelineExecutor, each of our stages a PipelineStep of it.
 
-One executor a stage; a task is a rank. What is done is told by our own markers, so that a run may
-go on with another engine or worker count; datatrove's completion files live beside its logs.
+A rank is a worker that lives through all stages: processes start once a run. Within a stage the
+workers take tasks one by one, each claimed by a file; a stage begins when every marker of the one
+before it is there. What is done is told by our own markers, so that a run may go on with another
+engine or worker count; datatrove's logs and statistics lie in `stages/datatrove/`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,34 +26,80 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipelines.engines.engine import engine
-from pipelines.graph import STAGES, Stage, is_done, perform
+from pipelines.graph import BY_NAME, STAGES, is_done, marker, opened, perform
 from pipelines.run_folder import RunFolder
 from schemas.errors import CurateError, WrongCall
 
 PRELOADED = ["pipelines.graph", "pipelines.readers.html", "pipelines.readers.pdf", "filters.language"]
 WATCH_SECONDS = 0.5
 GRACE_SECONDS = 5.0
+WAIT_SECONDS = 0.005
+CLAIM = ".claim"
 
 
 class StageStep(PipelineStep):  # type: ignore[misc]
-    """A stage of the graph as a datatrove pipeline step: rank k performs task k of what is left."""
+    """A stage of the graph as a datatrove pipeline step, which all ranks perform together."""
 
     type = "curate"
 
-    def __init__(self, folder: str, stage: str, tasks: list[str]) -> None:
+    def __init__(self, folder: str, stage: str) -> None:
         super().__init__()
         self.name = stage
-        self.folder, self.stage, self.tasks = folder, stage, tasks
+        self.folder, self.stage = folder, stage
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Perform the tasks of this rank; documents do not flow between steps, files do."""
-        for task in self.tasks[rank::world_size]:
-            with self.track_time():
-                counts = perform(Path(self.folder), self.stage, task)
-            for name in ("documents", "tokens", "edges"):
-                if name in counts:
-                    self.stat_update(name, value=counts[name])
+        """Perform tasks until none is left, then wait for the other ranks; no document flows, files do."""
         yield from data or ()
+        run = opened(Path(self.folder))
+        try:
+            for task in tasks_left(run, self.stage):
+                with self.track_time():
+                    counts = perform(run.path, self.stage, task)
+                _claim(run, self.stage, task).unlink(missing_ok=True)
+                for name in ("documents", "tokens", "edges"):
+                    if name in counts:
+                        self.stat_update(name, value=counts[name])
+            _wait_for_all(run, self.stage)
+        except StoppedByAnother:
+            raise
+        except BaseException as error:
+            _failed(run).write_text(str(error))
+            raise
+
+
+def tasks_left(run: RunFolder, stage: str) -> Iterator[str]:
+    """Tasks of a stage that are not done, each given to one process only."""
+    for task in BY_NAME[stage].tasks(run):
+        if is_done(run, stage, task):
+            continue
+        claim = _claim(run, stage, task)
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        yield task
+
+
+def _claim(run: RunFolder, stage: str, task: str) -> Path:
+    return marker(run, stage, task).with_suffix(CLAIM)
+
+
+def _failed(run: RunFolder) -> Path:
+    return run.path / "stages" / "failed"
+
+
+class StoppedByAnother(CurateError):
+    """Another worker failed; its error is the run's."""
+
+
+def _wait_for_all(run: RunFolder, stage: str) -> None:
+    for task in BY_NAME[stage].tasks(run):
+        while not is_done(run, stage, task):
+            if _failed(run).exists():
+                time.sleep(WATCH_SECONDS)  # so that the pool hears the failing worker first
+                raise StoppedByAnother(_failed(run).read_text())
+            time.sleep(WAIT_SECONDS)
 
 
 @engine("datatrove")
@@ -58,12 +107,27 @@ def run_datatrove(folder: Path, workers: int, options: Sequence[str]) -> None:
     """Run all stages on this machine with `workers` processes; finished tasks are skipped."""
     if options:
         raise WrongCall(f"engine datatrove takes no further options, got: {' '.join(options)}")
+    run_stages(folder, [stage.name for stage in STAGES], workers)
+
+
+def run_stages(folder: Path, stages: Sequence[str], workers: int) -> None:
+    """Run these stages of the graph, in order."""
     run = RunFolder(folder)
     logger.remove()
-    for stage in STAGES:
-        left = [task for task in stage.tasks(run) if not is_done(run, stage.name, task)]
-        if left:
-            _execute(folder, stage, left, min(workers, len(left)))
+    _failed(run).unlink(missing_ok=True)
+    for stale in (folder / "stages").rglob("*" + CLAIM):  # of a run that was killed
+        stale.unlink()
+    stages = [name for name in stages if not all(is_done(run, name, task) for task in _tasks(run, name))]
+    if stages:
+        most = max(len(_tasks(run, name)) for name in stages)
+        _execute(folder, stages, max(1, min(workers, most)))
+
+
+def _tasks(run: RunFolder, stage: str) -> list[str]:
+    try:
+        return BY_NAME[stage].tasks(run)
+    except FileNotFoundError:  # tasks that an earlier stage decides
+        return [""]
 
 
 def _log_to_file(logging_dir: Any, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
@@ -78,17 +142,20 @@ datatrove_base.add_task_logger = _log_to_file
 datatrove_logging.setup_default_logger = logger.remove
 
 
-def _execute(folder: Path, stage: Stage, tasks: list[str], workers: int) -> None:
+def _execute(folder: Path, stages: Sequence[str], workers: int) -> None:
     multiprocess.get_context("forkserver").set_forkserver_preload(PRELOADED)
     executor = LocalPipelineExecutor(
-        pipeline=[StageStep(str(folder), stage.name, tasks)],
-        tasks=len(tasks),
+        pipeline=[StageStep(str(folder), name) for name in stages],
+        tasks=workers,
         workers=workers,
-        logging_dir=str(folder / "stages" / stage.name / "datatrove"),
+        logging_dir=str(folder / "stages" / "datatrove"),
         skip_completed=False,
     )
-    with _watched_workers(workers):
-        executor.run()
+    try:
+        with _watched_workers(workers):
+            executor.run()
+    finally:
+        _failed(RunFolder(folder)).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

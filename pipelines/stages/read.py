@@ -21,6 +21,7 @@ from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.files import written_whole
 
 STAGE: Final = "read"
+DISTINCT_COLUMNS: Final = {"id", "text", "title", "raw_sha256", "exact"}  # no value comes twice: no dictionary
 
 
 class ParquetRows:
@@ -34,7 +35,8 @@ class ParquetRows:
     def __enter__(self) -> ParquetRows:
         self._path = self._whole.__enter__()
         schema = pl.DataFrame(schema=self._columns).to_arrow().schema
-        self._writer = pq.ParquetWriter(str(self._path), schema, compression="zstd")
+        few_values = [name for name in schema.names if name not in DISTINCT_COLUMNS]
+        self._writer = pq.ParquetWriter(str(self._path), schema, compression="zstd", use_dictionary=few_values)
         return self
 
     def append(self, frame: pl.DataFrame) -> None:

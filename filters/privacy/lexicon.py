@@ -1,0 +1,53 @@
+"""Word lists of the search for names, and which Chinese strings are ordinary words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from schemas.errors import WrongCall
+
+LEXICON: Final = Path(__file__).with_name("lexicon.yaml")
+PERSON_TAGS: Final = {"nr", "nrt", "nrfg"}
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Lists of words by what they are for."""
+
+    surnames: frozenset[str]
+    doubtful_surnames: frozenset[str]
+    eponyms_zh: frozenset[str]
+    eponyms_en: frozenset[str]
+    first_names: frozenset[str]
+    not_names: frozenset[str]
+
+
+@lru_cache(maxsize=2)
+def load_lexicon(path: str | None = None) -> Lexicon:
+    """The bundled lists, each widened by the list of the same name in `path`."""
+    yaml = YAML(typ="safe")
+    lists = {name: set(words.split()) for name, words in yaml.load(LEXICON.read_text(encoding="utf-8")).items()}
+    if path:
+        try:
+            own = yaml.load(Path(path).read_text(encoding="utf-8"))
+            for name, words in own.items():
+                lists[name] |= set(words.split() if isinstance(words, str) else words)
+        except (OSError, YAMLError, AttributeError, KeyError, TypeError) as error:
+            known = ", ".join(lists)
+            raise WrongCall(f"lexicon {path}: {error}; it maps any of {known} to lists of words") from None
+    return Lexicon(**{name: frozenset(words) for name, words in lists.items()})
+
+
+@lru_cache(maxsize=1)
+def ordinary_words() -> frozenset[str]:
+    """Chinese words of jieba's dictionary that are no names of persons."""
+    text = files("jieba").joinpath("dict.txt").read_text(encoding="utf-8")
+    rows = (line.split(" ") for line in text.splitlines())
+    return frozenset(row[0] for row in rows if len(row) == 3 and row[2] not in PERSON_TAGS and len(row[0]) > 1)

@@ -1,0 +1,244 @@
+"""Names of persons, in the places where records, letters and consultations put them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from filters.privacy.lexicon import Lexicon, ordinary_words
+from filters.privacy.finder import Finder, Search
+from filters.privacy.spans import Span
+
+HAN: Final = r"\u4e00-\u9fff"
+# What a form calls the person whose name follows, with a colon.
+LABEL_ZH: Final = (
+    r"(?:患者|病人|产妇|患儿|家属|联系人|监护人|委托人|授权人|被授权人)?(?:姓\s{0,4}名|签\s{0,2}名|签\s{0,2}字)|联系人|监护人|委托人|患者|病人|病员|产妇|患儿|家属|"
+    r"(?:经治|主治|住院|主任|副主任|主管|接诊|管床|首诊|申请|报告|审核|检验|送检|手术|麻醉|值班|上级|签名|责任)?(?:医师|医生|医士|护士)(?:签名|签字)?|"
+    r"术者|手术者|主刀|助手|第[一二三]助手|麻醉者|麻醉师|洗手护士|巡回护士|记录者|记录人|报告者|报告人|审核者|审核人|检查者|检验者|操作者|"
+    r"病史陈述者|陈述者|供史者|陪护人?|父亲|母亲|丈夫|妻子|配偶|儿子|女儿|爱人|法定代理人|代理人|收件人|寄件人|开单医生|处方医师|药师|调配|核对"
+)
+LABELLED_ZH: Final = re.compile(rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]\s{{0,4}}(?P<name>[{HAN}·]{{2,8}}|[{HAN}](?:\s{{1,2}})[{HAN}])")
+SAID_ZH: Final = re.compile(rf"(?:我叫|名叫|姓名是|名字是|名字叫|本人叫?|署名|此致|敬礼|叫做)\s?(?P<name>[{HAN}]{{2,4}})")
+TITLES_ZH: Final = (
+    r"主治医师|主任医师|副主任医师|住院医师|副主任|主任|医师|医生|大夫|教授|护士长|护士|院长|副院长|博士|专家|药师|"
+    r"先生|女士|小姐|太太|阿姨|叔叔|师傅|老师|同志|大爷|大妈|奶奶|爷爷|某某|某"
+)
+TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}})(?P<title>{TITLES_ZH})")
+PATIENT_ZH: Final = re.compile(
+    rf"(?:患者|病人|病员|产妇|患儿|死者|伤者|家属)\s?(?P<name>[{HAN}]{{2,4}}?)(?=\s?[,，、。(（;；]|\s?[男女]\s?[,，、\d(（]|因|于\d|\s\d)"
+)
+# Words that stand before a name and a title: 请张医生, 谢谢王主任.
+BEFORE_NAME: Final = frozenset("请找看挂问谢感跟和与由让给是的了经听让叫被为向从对在及到")
+# A form's field names, which may follow an empty field: 姓名：性别：男.
+FIELD_WORDS: Final = frozenset(
+    "性别 年龄 民族 婚姻 职业 籍贯 住址 地址 电话 科室 科别 床号 床位 住院 住院号 门诊 日期 时间 诊断 关系 本人 其他 不详 病史 主诉 无 同上 患者 医师 医生 签名 父亲 母亲 家属".split()
+)
+
+TOKEN: Final = r"(?:(?:Mc|Mac|O'|O’|D'|De|Di|Van|Von|La|Le)?[A-Z][a-zà-ÿ]+(?:[-'’][A-Z]?[a-zà-ÿ]+)*|[A-Z]\.)"
+PARTICLE: Final = r"(?:(?:van|von|de|der|den|di|da|la|le|bin|al|el)\s)?"
+FULL: Final = rf"{TOKEN}(?:\s{{1,2}}{PARTICLE}{TOKEN}){{0,3}}"
+LAST_FIRST: Final = rf"{TOKEN},\s{TOKEN}(?:\s{TOKEN})?"
+UPPER: Final = r"[A-Z]{2,}(?:[-'][A-Z]+)?,?\s[A-Z]{2,}(?:\s[A-Z]\.?)?"
+LABEL_EN: Final = (
+    r"(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:'s)?\s?(?:[Ff]ull\s)?(?:[Nn]ame|NAME)?|(?:[Ff]ull\s|[Ff]irst\s|[Ll]ast\s|[Mm]aiden\s|[Ll]egal\s)?(?:[Nn]ame|NAME)|[Ss]urname|"
+    r"[Aa]ttending(?:\s[Pp]hysician)?|[Pp]hysician|[Pp]rovider|[Ss]urgeon|[Aa]naesthetist|[Aa]nesthesiologist|[Nn]urse|[Cc]onsultant|[Rr]eferr(?:ed\sby|ing\s(?:[Pp]hysician|[Dd]octor))|"
+    r"[Dd]ictated\sby|[Ss]igned(?:\sby)?|[Ss]ignature|[Ee]lectronically\ssigned\sby|[Rr]eported\sby|[Pp]repared\sby|[Tt]ranscribed\sby|[Rr]eviewed\sby|[Ww]itness|"
+    r"[Mm]other|[Ff]ather|[Ww]ife|[Hh]usband|[Ss]pouse|[Ss]on|[Dd]aughter|[Bb]rother|[Ss]ister|[Nn]ext\sof\s[Kk]in|[Ee]mergency\s[Cc]ontact|[Gg]uardian|[Cc]arer|[Cc]aregiver|"
+    r"[Cc]ontact(?:\s[Pp]erson)?|[Pp]harmacist|[Rr]adiologist|[Pp]athologist|GP|PCP|RE|Re|cc|CC|ATTN|Attn"
+)
+LABELLED_EN: Final = re.compile(rf"(?<![A-Za-z])(?:{LABEL_EN})\s?(?::|#)\s{{0,4}}(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s)?(?P<name>{LAST_FIRST}|{FULL}|{UPPER})")
+HONORIFIC: Final = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s{{1,2}}(?P<name>{FULL})")
+SAID_EN: Final = re.compile(rf"(?:[Mm]y\sname\sis|[Nn]ame\sis|(?<![a-z])named|[Ss]incerely,?|[Rr]egards,?|[Cc]heers,?|[Yy]ours\s(?:truly|faithfully|sincerely),?)\s{{1,3}}(?:Dr\.?\s)?(?P<name>{FULL})")
+CREDENTIAL: Final = re.compile(rf"(?P<name>{TOKEN}\s(?:{TOKEN}\s)?{TOKEN}),?\s(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|MBBS|MBChB|FRCP|FRCS|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D\.?)(?![A-Za-z])")
+PAIR: Final = re.compile(rf"(?<![A-Za-z])(?P<first>[A-Z][a-z]+)\s(?:[A-Z]\.?\s)?(?P<last>(?:Mc|Mac|O'|O’)?[A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?![A-Za-z])")
+AFTER_EPONYM: Final = re.compile(r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria)")
+
+
+def _labelled_zh(lexicon: Lexicon) -> Search:
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for match in LABELLED_ZH.finditer(text, low, high):
+            name = _cut_name(match.group("name"), lexicon)
+            if name:
+                yield Span(match.start("name"), match.start("name") + len(name), "NAME")
+
+    return find
+
+
+def _told_zh(pattern: re.Pattern[str], lexicon: Lexicon) -> Search:
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for match in pattern.finditer(text, low, high):
+            if is_chinese_name(match.group("name"), lexicon):
+                yield Span(match.start("name"), match.end("name"), "NAME")
+
+    return find
+
+
+def _titled_zh(lexicon: Lexicon) -> Search:
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for match in TITLE_ZH.finditer(text, low, high):
+            length = _name_before(match.group("before"), match.group("title"), text, match.start("title"), lexicon)
+            if length:
+                end = match.end("title") if match.group("title").startswith("某") else match.start("title")
+                yield Span(match.start("title") - length, end, "NAME")
+
+    return find
+
+
+def _told_en(pattern: re.Pattern[str], lexicon: Lexicon) -> Search:
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for match in pattern.finditer(text, low, high):
+            length = _english_length(match.group("name"), lexicon)
+            start = match.start("name")
+            if length and not AFTER_EPONYM.match(text, start + length):
+                yield Span(start, start + length, "NAME")
+
+    return find
+
+
+def _pairs(lexicon: Lexicon) -> Search:
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for match in PAIR.finditer(text, low, high):
+            first, last = match.group("first"), match.group("last")
+            plain = last in lexicon.not_names or last in lexicon.eponyms_en
+            if first in lexicon.first_names and not plain and not AFTER_EPONYM.match(text, match.end()):
+                yield Span(match.start(), match.end(), "NAME")
+
+    return find
+
+
+@lru_cache(maxsize=4)
+def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
+    """Finders of names. A published text names its authors, so only a form's label counts there."""
+    return (
+        Finder(r"(?:姓\s{0,4}名|签\s{0,2}[名字]|患者|病人|家属|联系人|监护人)\s?[:/]", _labelled_zh(lexicon)),
+        Finder(rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]", _labelled_zh(lexicon), "public"),
+        Finder("我叫|名叫|姓名是|名字|本人|署名|此致|敬礼|叫做", _told_zh(SAID_ZH, lexicon), "personal"),
+        Finder("患者|病人|病员|产妇|患儿|死者|伤者|家属", _told_zh(PATIENT_ZH, lexicon), "personal"),
+        Finder(TITLES_ZH, _titled_zh(lexicon), "public"),
+        Finder(r"(?i)patient(?:'s)?\s?(?:full\s)?name\s?[:#]|next of kin\s?:|emergency contact\s?:", _told_en(LABELLED_EN, lexicon)),
+        Finder(rf"(?:{LABEL_EN})\s?[:#]", _told_en(LABELLED_EN, lexicon), "public"),
+        Finder(r"(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s", _told_en(HONORIFIC, lexicon), "public"),
+        Finder(r"(?i)name is|named|sincerely|regards|cheers|yours", _told_en(SAID_EN, lexicon), "personal"),
+        Finder(r"[a-z.],?\s(?:M\.?D|D\.?O|R\.?N|MB|FRC|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D)", _told_en(CREDENTIAL, lexicon), "personal"),
+        Finder(r"[A-Z][a-z]+\s(?:[A-Z]\.?\s)?(?:Mc|Mac|O'|O’)?[A-Z][a-z]", _pairs(lexicon), "personal"),
+    )
+
+
+def _cut_name(value: str, lexicon: Lexicon) -> str:
+    """The name at the head of what follows a label: `张三性别男` is 张三; a field's name is none."""
+    squeezed = value.replace(" ", "")
+    for length in (2, 3, 4):
+        if squeezed[:length] in FIELD_WORDS:
+            return ""
+    for length in range(2, len(squeezed)):
+        rest = squeezed[length:]
+        if any(rest.startswith(word) for word in FIELD_WORDS) or rest[0] in "男女":
+            return value[:length] if " " not in value else value
+    if "·" in value:
+        return value
+    surname = _surname(squeezed, lexicon)
+    if surname is None:
+        return value if 2 <= len(squeezed) <= 3 and squeezed not in ordinary_words() and not _epithet(squeezed) else ""
+    longest = len(surname) + 2
+    if len(squeezed) <= longest:
+        return "" if squeezed in ordinary_words() or squeezed in lexicon.eponyms_zh else value
+    return ""
+
+
+def _epithet(value: str) -> bool:
+    """Whether any two characters of it are an ordinary word, so that it is speech and no name."""
+    return any(value[at : at + 2] in ordinary_words() for at in range(len(value) - 1))
+
+
+def _surname(value: str, lexicon: Lexicon) -> str | None:
+    for length in (2, 1):
+        if value[:length] in lexicon.surnames:
+            return value[:length]
+    return None
+
+
+def is_chinese_name(value: str, lexicon: Lexicon, titled: bool = False) -> bool:
+    """Whether two to four characters read as surname and given name, and not as words.
+
+    With a title behind them two given characters may be a word of their own: 魏建军主任.
+    """
+    surname = _surname(value, lexicon)
+    if surname is None or not len(surname) < len(value) <= len(surname) + 2:
+        return False
+    if value in lexicon.eponyms_zh or value in ordinary_words() or value[:2] in ordinary_words():
+        return False
+    given = value[len(surname) :]
+    return (titled or given not in ordinary_words()) and not (given[0] in _GRAMMAR or given[-1] in _GRAMMAR)
+
+
+_GRAMMAR: Final = frozenset("的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血")
+
+
+def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) -> int:
+    """How many characters before a title are a name: 张医生 1, 李小明主任 3, 主治医生 0."""
+    if not before:
+        return 0
+    for length in (4, 3, 2):
+        candidate = before[-length:]
+        if len(candidate) == length and is_chinese_name(candidate, lexicon, titled=length > 2):
+            surname = _surname(candidate, lexicon) or ""
+            previous = text[at - length - 1 : at - length]
+            clear = not re.match(f"[{HAN}]", previous) or previous in BEFORE_NAME
+            if clear and not (surname in lexicon.doubtful_surnames and previous not in BEFORE_NAME and previous.strip()):
+                return length
+    surname = before[-2:] if before[-2:] in lexicon.surnames else before[-1:]
+    if surname not in lexicon.surnames:
+        return 0
+    previous = text[at - len(surname) - 1 : at - len(surname)]
+    joined = before[-2:] in ordinary_words() or surname + title[0] in ordinary_words() or surname + title[:2] in ordinary_words()
+    clear = not re.match(f"[{HAN}]", previous) or (previous in BEFORE_NAME and surname not in lexicon.doubtful_surnames)
+    if joined and re.match(f"[{HAN}]", previous):
+        return 0
+    if not clear or surname in lexicon.doubtful_surnames and surname in "于向和时应成解安任何都全过相":
+        return 0
+    return len(surname)
+
+
+def _english_length(name: str, lexicon: Lexicon) -> int:
+    """Characters of the words at the head of a match that may be a name."""
+    end = 0
+    for word in re.finditer(r"\S+", name):
+        bare = word.group().strip(",.")
+        if bare in lexicon.not_names or bare.title() in lexicon.not_names:
+            break
+        end = word.end()
+    found = name[:end].rstrip(", ")
+    words = found.split()
+    if not words or (len(words) == 1 and (words[0].strip(".") in lexicon.eponyms_en or len(words[0].strip(".")) < 2)):
+        return 0
+    return len(found)
+
+
+@lru_cache(maxsize=4096)
+def _whole_word(value: str) -> re.Pattern[str]:
+    escaped = r"\s{1,2}".join(re.escape(part) for part in value.split())
+    return re.compile(rf"(?<![A-Za-z]){escaped}(?![A-Za-z])" if value[0].isascii() else escaped)
+
+
+def again(text: str, values: set[str], lexicon: Lexicon) -> Iterator[Span]:
+    """Other places of names already found, and of their surnames (first names with one) alone."""
+    wanted: set[str] = set()
+    for value in sorted(values):
+        if not value[0].isascii():
+            if len(value) >= 2 and not value.endswith("某"):
+                wanted.add(value)
+            continue
+        wanted.add(value)
+        words = [word.strip(",.") for word in value.split()]
+        if len(words) > 1:
+            wanted.update(word for word in words if len(word) > 2 and _proper(word, lexicon))
+    for value in sorted(wanted):
+        for match in _whole_word(value).finditer(text):
+            if not AFTER_EPONYM.match(text, match.end()):
+                yield Span(match.start(), match.end(), "NAME")
+
+
+def _proper(word: str, lexicon: Lexicon) -> bool:
+    return word not in lexicon.not_names and word not in lexicon.eponyms_en and word[0].isupper()

@@ -1,0 +1,30 @@
+"""Keep the pages of freed arrays: a batch allocates what the one before it freed.
+
+glibc gives large blocks back to the system at once and takes new, zeroed pages for the next one;
+with arrays of many megabytes a batch that was a fifth of all time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from typing import Final
+
+M_TRIM_THRESHOLD: Final = -1
+M_TOP_PAD: Final = -2
+M_MMAP_THRESHOLD: Final = -3
+KEPT_BYTES: Final = 256 << 20  # what a process may hold for its next batch
+LARGEST_BLOCK: Final = 32 << 20  # glibc takes no higher threshold on 64 bits
+
+
+def keep_freed_pages() -> None:
+    """Ask glibc to reuse freed memory; elsewhere nothing happens."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        return
+    mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    mallopt(M_TOP_PAD, LARGEST_BLOCK)
