@@ -42,7 +42,7 @@ def finish(run: RunFolder) -> Manifest:
     manifest = Manifest(
         name=run.recipe.name,
         seed=run.recipe.seed,
-        recipe_digest=recipe_digest(run.recipe),
+        recipe_digest=recipe_digest(run.recipe, run.classifier_recipes),
         code_version=code_version(),
         tokenizer=_tokenizer(run),
         licences=dict(sorted(counted.group_by("licence").agg(pl.len()).iter_rows())),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kernels.memory import keep_freed_pages
 from pipelines.run_folder import RunFolder
-from pipelines.stages import curate, group, read, tokens
+from pipelines.stages import classifiers, curate, group, read, tokens
 from schemas.files import read_json, write_json
 
 Work = Callable[[RunFolder, str], dict[str, Any]]
@@ -41,6 +41,7 @@ def _benchmark_tasks(run: RunFolder) -> list[str]:
 
 
 STAGES: Final = (
+    Stage(classifiers.STAGE, "train the classifiers", classifiers.classifier_names, classifiers.train, "classifiers"),
     Stage(read.STAGE, "read, annotate, filter, fingerprint", _partitions, read.read_partition),
     Stage(curate.BENCHMARK_STAGE, "index the benchmarks", _benchmark_tasks, curate.index_benchmarks, "index"),
     Stage(group.STAGE, "group equal fingerprints", group.group_keys, group.group_band, "keys"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pipelines.inputs import InputFile, find_inputs
+from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
 from schemas.files import read_json
 from schemas.recipe import Recipe
@@ -22,6 +24,7 @@ class Plan:
 
     partitions: tuple[tuple[InputFile, ...], ...]
     benchmarks: tuple[InputFile, ...]
+    classifiers: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
@@ -38,6 +41,7 @@ class Plan:
         return {
             "partitions": [[file.as_json() for file in partition] for partition in self.partitions],
             "benchmarks": [file.as_json() for file in self.benchmarks],
+            "classifiers": {name: [file.as_json() for file in files] for name, files in self.classifiers.items()},
         }
 
     def same_inputs(self, other: Plan) -> str | None:
@@ -50,7 +54,7 @@ class Plan:
         return None
 
 
-def make_plan(recipe: Recipe, root: Path) -> Plan:
+def make_plan(recipe: Recipe, root: Path, classifiers: Mapping[str, ClassifierRecipe] | None = None) -> Plan:
     """Find all inputs and cut them into partitions of about equal size, in the order of the recipe."""
     files = [file for source in recipe.sources for file in find_inputs(source, root)]
     if not files:
@@ -65,7 +69,16 @@ def make_plan(recipe: Recipe, root: Path) -> Plan:
             held = []
         held.append(file)
     partitions.append(tuple(held))
-    return Plan(tuple(partitions), tuple(_benchmark_files(recipe, root)))
+    labelled = {name: tuple(_labelled_files(recipe, name, one, root)) for name, one in (classifiers or {}).items()}
+    return Plan(tuple(partitions), tuple(_benchmark_files(recipe, root)), labelled)
+
+
+def _labelled_files(recipe: Recipe, name: str, classifier: ClassifierRecipe, root: Path) -> Iterator[InputFile]:
+    """Training files of a classifier; what it is tested on is read by `curate classifier train` only."""
+    for source in classifier.sources:
+        if source.role == "train":
+            optional = source.optional or recipe.classifiers[name].optional
+            yield from find_inputs(source.model_copy(update={"optional": optional}), root)
 
 
 def _benchmark_files(recipe: Recipe, root: Path) -> list[InputFile]:
@@ -84,4 +97,5 @@ def load_plan(path: Path) -> Plan:
     return Plan(
         tuple(tuple(InputFile(**file) for file in partition) for partition in raw["partitions"]),
         tuple(InputFile(**file) for file in raw["benchmarks"]),
+        {name: tuple(InputFile(**file) for file in files) for name, files in raw.get("classifiers", {}).items()},
     )

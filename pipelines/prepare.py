@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -13,22 +14,32 @@ from pipelines.run_folder import RunFolder
 from pipelines.stages.tokens import GIVEN_TOKENIZER, members
 from pipelines.steps import bind_steps, score_names
 from schemas.benchmark import read_items
+from schemas.classifier import ClassifierRecipe
 from schemas.document import document_columns
 from schemas.errors import WrongCall
 from schemas.files import canonical_digest, write_json, write_text, written_whole
 from schemas.recipe import Recipe
-from schemas.recipe_file import load_recipe
+from schemas.recipe_file import load_classifier_recipe, load_recipe
 
 
-def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256 of the validated recipe: layout and comments of the file do not matter."""
-    return canonical_digest(recipe.model_dump(mode="json"))
+def recipe_digest(recipe: Recipe, classifiers: Mapping[str, ClassifierRecipe]) -> str:
+    """SHA-256 of the validated recipe and its classifiers': layout and comments of the files do not matter."""
+    content = recipe.model_dump(mode="json")
+    content["classifiers"] = {name: one.model_dump(mode="json") for name, one in classifiers.items()}
+    return canonical_digest(content)
+
+
+def classifier_recipes(recipe: Recipe, recipe_path: Path) -> dict[str, ClassifierRecipe]:
+    """The recipes of the classifiers that a recipe names, their files beside its own."""
+    return {name: load_classifier_recipe(recipe_path.parent / one.recipe) for name, one in recipe.classifiers.items()}
 
 
 def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
     """The validated recipe and the plan over its inputs; anything wrong is a `WrongCall`."""
     recipe = load_recipe(recipe_path)
-    bind_steps(recipe)
+    for step in bind_steps(recipe):
+        if step.kind.check and step.parameters.get("model") not in recipe.classifiers:
+            step.kind.check(step.parameters)
     _check_mixtures(recipe, recipe_path)
     if recipe.tokenizer.file and not (recipe_path.parent / recipe.tokenizer.file).is_file():
         raise WrongCall(f"{recipe_path}: tokenizer file '{recipe.tokenizer.file}' does not exist")
@@ -38,7 +49,7 @@ def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
     for source in recipe.sources:
         if source.format != "auto":
             FORMATS.get(source.format)
-    plan = make_plan(recipe, root)
+    plan = make_plan(recipe, root, classifier_recipes(recipe, recipe_path))
     check_benchmarks(plan, recipe)
     return recipe, plan
 
@@ -49,9 +60,10 @@ def prepare_run(recipe_path: Path, data_root: Path | None, folder: Path) -> RunF
     Everything wrong with the call is raised as `WrongCall` before anything is written.
     """
     recipe, plan = planned(recipe_path, data_root)
+    digest = recipe_digest(recipe, classifier_recipes(recipe, recipe_path))
     run = RunFolder(folder)
     if (folder / "plan.json").exists():
-        if recipe_digest(run.recipe) != recipe_digest(recipe):
+        if recipe_digest(run.recipe, run.classifier_recipes) != digest:
             raise WrongCall(f"{folder} holds a run of another recipe; choose another --run-dir or delete it")
         if difference := run.plan.same_inputs(plan):
             raise WrongCall(f"{folder} was planned over other inputs: {difference}; choose another --run-dir")
@@ -62,6 +74,9 @@ def prepare_run(recipe_path: Path, data_root: Path | None, folder: Path) -> RunF
     if recipe.tokenizer.file:
         with written_whole(folder / GIVEN_TOKENIZER) as temporary:
             shutil.copyfile(recipe_path.parent / recipe.tokenizer.file, temporary)
+    for name, one in recipe.classifiers.items():
+        text = (recipe_path.parent / one.recipe).read_text(encoding="utf-8")
+        write_text(folder / "classifiers" / f"{name}.yaml", text)
     write_text(folder / "recipe.yaml", recipe_path.read_text(encoding="utf-8"))
     write_json(folder / "plan.json", plan.as_json())
     return run

@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from filters.fasttext_model import CARD_FILE
 from pipelines.plan import Plan, load_plan
 from pipelines.steps import BoundStep, bind_steps, score_names
+from schemas.classifier import ClassifierRecipe
 from schemas.recipe import Recipe
-from schemas.recipe_file import load_recipe
+from schemas.recipe_file import load_classifier_recipe, load_recipe
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,19 @@ class RunFolder:
     @cached_property
     def steps(self) -> list[BoundStep]:
         """The recipe's steps, ready to run."""
-        return bind_steps(self.recipe)
+        models = {name: self.classifier_folder(name) for name in self.recipe.classifiers}
+        untrained = {name for name, folder in models.items() if not (folder / CARD_FILE).exists()}
+        return bind_steps(self.recipe, models, untrained)
+
+    @cached_property
+    def classifier_recipes(self) -> dict[str, ClassifierRecipe]:
+        """Recipes of the classifiers that this run trains, as they were when it was made."""
+        folder = self.path / "classifiers"
+        return {name: load_classifier_recipe(folder / f"{name}.yaml") for name in self.recipe.classifiers}
+
+    def classifier_folder(self, name: str) -> Path:
+        """Where a trained classifier lies."""
+        return self.path / "classifiers" / name
 
     @property
     def score_names(self) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import polars as pl
 from kernels.columns import TextColumn
 from schemas.document import EDIT, document_columns
 from schemas.errors import CurateError, WrongCall
-from schemas.recipe import Recipe
+from schemas.recipe import Recipe, StepCall
 from schemas.step import STEPS, Batch, Outcome, StepKind
 
 
@@ -27,6 +28,7 @@ class BoundStep:
     kind: StepKind
     parameters: Mapping[str, Any]
     where: str | None
+    idle: bool = False  # its model could not be trained: rows pass without a score
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -34,11 +36,20 @@ class BoundStep:
         return self.kind.score_names(self.parameters)
 
 
-def bind_steps(recipe: Recipe) -> list[BoundStep]:
-    """The recipe's steps, looked up and validated, in order."""
+def bind_steps(
+    recipe: Recipe, models: Mapping[str, Path] | None = None, untrained: Collection[str] = ()
+) -> list[BoundStep]:
+    """The recipe's steps, looked up and validated, in order; `models` says where its classifiers lie."""
+    return bind_calls(recipe.steps, models, untrained)
+
+
+def bind_calls(
+    calls: Sequence[StepCall], models: Mapping[str, Path] | None = None, untrained: Collection[str] = ()
+) -> list[BoundStep]:
+    """Step calls, looked up and validated, in order."""
     bound = []
     dropping: str | None = None
-    for call in recipe.steps:
+    for call in calls:
         kind = STEPS.get(call.name)
         if kind.edits_only and dropping:
             raise WrongCall(
@@ -49,7 +60,12 @@ def bind_steps(recipe: Recipe) -> list[BoundStep]:
             dropping = call.name
         if call.where is not None:
             _condition(call.where)
-        bound.append(BoundStep(kind, kind.parameters(call.parameters), call.where))
+        parameters = kind.parameters(call.parameters)
+        idle = parameters.get("model") in untrained
+        if models and parameters.get("model") in models:
+            name = str(parameters["model"])
+            parameters |= {"model": str(models[name]), "score": parameters.get("score") or name}
+        bound.append(BoundStep(kind, parameters, call.where, idle))
     return bound
 
 
@@ -89,6 +105,8 @@ def decide(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> Decided:
     for step in steps:
         if alive.is_empty():
             break
+        if step.idle:
+            continue
         alive, column = _apply(alive, column, step)
         dropped = alive["dropped_by"].is_not_null()
         gone.append(alive.filter(dropped))

@@ -106,12 +106,27 @@ class Tokenizer(Strict):
         return self
 
 
+class TrainedClassifier(Strict):
+    """A classifier that the run trains before it reads; steps name it as their `model`.
+
+    `optional`: where the data at hand holds too few labelled documents the steps that use it pass.
+    """
+
+    recipe: str
+    optional: bool = False
+
+
 class Component(Strict):
-    """Documents that a mixture takes: an SQL condition over the document columns, and a weight."""
+    """Documents that a mixture takes: an SQL condition over the document columns, and a weight.
+
+    `repeat` (SQL, a number) says how often a document comes: 1.5 is once, and again for every second
+    document, by the hash of its id. So a mixture can weigh documents by their scores.
+    """
 
     name: Name
     where: str = "true"
     weight: float = Field(1.0, gt=0)
+    repeat: str | None = None
 
 
 class Mixture(Strict):
@@ -132,6 +147,7 @@ class Recipe(Strict):
     name: Name
     seed: int = Field(17, ge=0)
     sources: list[Source] = Field(min_length=1)
+    classifiers: dict[str, TrainedClassifier] = {}
     steps: list[StepCall] = []
     dedup: Dedup = Dedup()
     decontaminate: Decontaminate | None = None
@@ -143,6 +159,13 @@ class Recipe(Strict):
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return [_step_call(entry) for entry in value] if isinstance(value, list) else value
+
+    @field_validator("classifiers", mode="before")
+    @classmethod
+    def _classifier_files(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: {"recipe": one} if isinstance(one, str) else one for name, one in value.items()}
 
     @field_validator("sources")
     @classmethod

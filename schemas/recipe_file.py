@@ -11,6 +11,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from schemas.errors import WrongCall
+from schemas.classifier import ClassifierRecipe
 from schemas.recipe import Recipe
 from schemas.registry import nearest
 from schemas.step import STEPS
@@ -68,6 +69,11 @@ def validated(model: type[Model], raw: Any, path: Path) -> Model:
         if first["type"] == "extra_forbidden":
             message = f"unknown key '{place[-1]}'{nearest(str(place[-1]), _known_keys(model, place[:-1]))}"
         raise WrongCall(f"{path}:{line_of(raw, place)}: {where}: {message}") from None
+
+
+def load_classifier_recipe(path: Path) -> ClassifierRecipe:
+    """Read and validate a classifier's recipe; errors are `WrongCall` with file and line."""
+    return validated(ClassifierRecipe, read_yaml(path), path)
 
 
 def line_of(raw: Any, place: tuple[Any, ...]) -> int:

@@ -99,6 +99,7 @@ class StepKind:
     scores: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]]
     summary: str
     edits_only: bool = False
+    check: Callable[[Mapping[str, Any]], None] | None = None
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""
@@ -136,16 +137,18 @@ def step(
     *,
     scores: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = (),
     edits_only: bool = False,
+    check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> Callable[[StepFunction], StepFunction]:
     """Register a step under `name`, declaring the scores it adds.
 
     `edits_only` steps come before all others in a recipe: what they take out of a text (identifiers
-    of persons) must not live on in documents that another step dropped before them.
+    of persons) must not live on in documents that another step dropped before them. `check` looks at
+    what the parameters name (a model's files, say) before anything runs.
     """
 
     def register(function: StepFunction) -> StepFunction:
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        STEPS.add(name, StepKind(name, function, scores, summary, edits_only))
+        STEPS.add(name, StepKind(name, function, scores, summary, edits_only, check))
         return function
 
     return register

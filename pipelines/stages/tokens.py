@@ -25,6 +25,8 @@ STAGE: Final = "tokens"
 TOKENIZER_STAGE: Final = "tokenizer"
 SHARD_STAGE: Final = "shards"
 TOKENIZER_FILE: Final = "tokenizer/tokenizer.json"
+MAX_REPEATS: Final = 100.0
+REPEAT_SEED: Final = 0x7265706561  # apart from the seed of the shards' order
 GIVEN_TOKENIZER: Final = "tokenizer/given.json"  # the recipe's own file, copied when the run is made
 
 
@@ -76,15 +78,23 @@ def member_column(mixture: str, component: str) -> str:
     return f"in:{mixture}/{component}"
 
 
-def members(frame: pl.DataFrame, mixtures: dict[str, Mixture]) -> pl.DataFrame:
-    """One boolean column a component, by its SQL condition over the document columns."""
+def members(frame: pl.DataFrame, mixtures: dict[str, Mixture], seed: int = 0) -> pl.DataFrame:
+    """One column of counts a component: how often each document comes, by its SQL conditions.
+
+    A fractional `repeat` is rounded up for as many documents as the fraction says, by the hash of the id.
+    """
     context = pl.SQLContext(documents=frame.with_row_index("_row"), eager=True)
+    chance = shuffle_keys(frame["id"], seed ^ REPEAT_SEED).cast(pl.Float64) / 2.0**64 if frame.height else pl.Series([], dtype=pl.Float64)
     columns = []
     for mixture_name, mixture in mixtures.items():
         for component in mixture.components:
             name = member_column(mixture_name, component.name)
-            query = f"SELECT ({component.where}) AS member FROM documents ORDER BY _row"
-            columns.append(context.execute(query)["member"].cast(pl.Boolean).fill_null(False).alias(name))
+            query = f"SELECT ({component.where}) AS member, ({component.repeat or 1}) AS times FROM documents ORDER BY _row"
+            found = context.execute(query)
+            times = found["times"].cast(pl.Float64).fill_null(0.0).clip(0.0, MAX_REPEATS)
+            count = times.floor() + (chance < times - times.floor()).cast(pl.Float64)
+            member = found["member"].cast(pl.Boolean).fill_null(False)
+            columns.append((count * member.cast(pl.Float64)).cast(pl.Int32).alias(name))
     return pl.DataFrame(columns)
 
 
@@ -101,7 +111,7 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
         lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, pa.int32()))
         keys = shuffle_keys(frame["id"], run.recipe.seed)
         columns: dict[str, Any] = {"key": keys.to_arrow(), "doc_id": frame["id"].to_arrow().cast(pa.string())}
-        for series in members(frame, run.recipe.mixtures).iter_columns():
+        for series in members(frame, run.recipe.mixtures, run.recipe.seed).iter_columns():
             columns[series.name] = series.to_arrow()
         tables.append(pa.table({**columns, "input_ids": lists}))
         tokens_of.append(pl.DataFrame({"id": frame["id"], "tokens": lengths}))
@@ -148,7 +158,8 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
         keys = table.column("key").combine_chunks().to_numpy()
         start, stop = np.searchsorted(keys, [low, high])
         rows = table.slice(start, stop - start)
-        parts.append(rows.filter(rows.column(member)).select(["key", "doc_id", "input_ids"]))
+        times = rows.column(member).to_numpy()
+        parts.append(rows.take(np.repeat(np.arange(len(times)), times)).select(["key", "doc_id", "input_ids"]))
     table = (
         pa.concat_tables(parts) if parts else SHARD_SCHEMA.empty_table().append_column("key", pa.array([], pa.uint64()))
     )

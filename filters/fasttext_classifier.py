@@ -1,0 +1,59 @@
+"""Any fastText classifier as a step: keep, drop, or only score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from filters.fasttext_model import load_classifier
+from schemas.errors import WrongCall
+from schemas.registry import nearest
+from schemas.step import Batch, Outcome, step
+
+
+def score_name(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The score is called as the recipe says, else like the model's folder."""
+    return (parameters.get("score") or PurePath(parameters["model"]).name,)
+
+
+def check_model(parameters: Mapping[str, Any]) -> None:
+    """Refuse a model that is missing, damaged or made for other labels before anything runs."""
+    found = load_classifier(parameters["model"])
+    label = parameters.get("label")
+    if label and label not in found.labels:
+        raise WrongCall(f"classifier {parameters['model']} has no label '{label}'{nearest(label, list(found.labels))}")
+
+
+@step("fasttext_classifier", scores=score_name, check=check_model)
+def fasttext_classifier(
+    batch: Batch,
+    *,
+    model: str,
+    label: str | None = None,
+    action: Literal["keep", "drop", "score"] = "keep",
+    threshold: float | None = None,
+    score: str | None = None,
+) -> Outcome:
+    """Score each text by a trained fastText model, and keep or drop those above the threshold.
+
+    `model` is a classifier of the recipe (`classifiers:`) or a folder that `curate classifier train`
+    made; `threshold` is its card's unless given. `action: score` drops nothing.
+    """
+    classifier = load_classifier(model)
+    name = score_name({"model": model, "score": score})[0]
+    scores = np.round(classifier.scores(batch.column, label), 4)
+    limit = classifier.threshold if threshold is None else threshold
+    reasons = None
+    if action != "score":
+        broken = scores < limit if action == "keep" else scores >= limit
+        sign = "<" if action == "keep" else ">="
+        reasons = pl.Series(
+            "reason",
+            [f"{name}={value:.3f} {sign} threshold={limit:.3f}" if bad else None for value, bad in zip(scores, broken, strict=True)],
+            dtype=pl.String,
+        )
+    return Outcome(scores={name: scores}, reasons=reasons)

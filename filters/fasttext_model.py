@@ -1,0 +1,73 @@
+"""A trained fastText model with its card: loading, checking, and scoring whole columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import fasttext
+import numpy as np
+import numpy.typing as npt
+
+from kernels.columns import TextColumn
+from kernels.spacing import SEGMENTATION, spaced_lines
+from schemas.errors import WrongCall
+from schemas.files import read_json
+
+MODEL_FILE: Final = "model.bin"
+CARD_FILE: Final = "card.json"
+LABEL: Final = "__label__"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A loaded model: its labels, the threshold of its card, how much of a text it reads."""
+
+    model: Any
+    labels: tuple[str, ...]
+    positive: str
+    threshold: float
+    max_characters: int
+
+    def scores(self, column: TextColumn, label: str | None = None) -> npt.NDArray[np.float64]:
+        """Probability of `label` (default: the positive one) for each text, shape (rows,)."""
+        wanted = LABEL + (label or self.positive)
+        found = np.zeros(len(column))
+        if not len(column):
+            return found
+        labels, shares = self.model.predict(spaced_lines(column, self.max_characters), k=len(self.labels))
+        for row, (names, values) in enumerate(zip(labels, shares, strict=True)):
+            for name, value in zip(names, values, strict=True):
+                if name == wanted:
+                    found[row] = min(float(value), 1.0)
+        return found
+
+
+@lru_cache(maxsize=8)
+def load_classifier(folder: str) -> Classifier:
+    """The model in `folder`; missing, damaged or foreign ones are refused by name."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise WrongCall(f"classifier {folder} is not a folder; make one with `curate classifier train … --to {folder}`")
+    for name in (MODEL_FILE, CARD_FILE):
+        if not (path / name).is_file():
+            raise WrongCall(f"classifier {folder} has no {name}; train it again with `curate classifier train`")
+    try:
+        card = read_json(path / CARD_FILE)
+        labels = tuple(card["labels"])
+        positive, threshold = card["positive"], float(card["threshold"])
+        segmentation, limit = card["segmentation"], int(card["max_characters"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise WrongCall(f"{path / CARD_FILE} is not a classifier's card: {type(error).__name__} {error}") from None
+    if segmentation != SEGMENTATION:
+        raise WrongCall(f"classifier {folder} was trained on text cut in another way ({segmentation}); train it again")
+    try:
+        model = fasttext.load_model(str(path / MODEL_FILE))
+    except (ValueError, RuntimeError, MemoryError) as error:
+        raise WrongCall(f"{path / MODEL_FILE} is damaged or no fastText model: {error}") from None
+    if set(model.get_labels()) != {LABEL + label for label in labels}:
+        known = ", ".join(name.removeprefix(LABEL) for name in model.get_labels())
+        raise WrongCall(f"classifier {folder}: the model knows the labels {known}, its card says {', '.join(labels)}")
+    return Classifier(model, labels, positive, threshold, limit)

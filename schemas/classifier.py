@@ -1,0 +1,64 @@
+"""A classifier's recipe: which sources carry which label, which are held out, and how it is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.recipe import Name, Source, StepCall, Strict, _step_call, _unique_names
+
+
+class LabelledSource(Source):
+    """Documents of one label; `where` (SQL over document columns and scores) takes only some of them.
+
+    Sources of role `test` are never trained on: the model is measured on other origins than its own.
+    """
+
+    label: Name | None = None
+    label_column: str | None = None
+    where: str | None = None
+    role: Literal["train", "test"] = "train"
+    max_documents: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_label(self) -> LabelledSource:
+        if (self.label is None) == (self.label_column is None):
+            raise ValueError(f"source '{self.name}': give either `label` or `label_column`")
+        return self
+
+
+class FastTextTraining(Strict):
+    """fastText's own parameters (Joulin et al. 2016, arXiv 1607.01759), one thread for equal bytes."""
+
+    dim: int = Field(16, ge=1, le=1000)
+    epoch: int = Field(10, ge=1, le=1000)
+    lr: float = Field(0.5, gt=0)
+    word_ngrams: int = Field(2, ge=1, le=5)
+    min_count: int = Field(2, ge=1)
+    bucket: int = Field(200_000, ge=1)
+    max_characters: int = Field(6000, ge=100, description="how much of each text is read")
+
+
+class ClassifierRecipe(Strict):
+    """A whole training: `positive` is the label whose probability is the score."""
+
+    name: Name
+    seed: int = Field(17, ge=0)
+    positive: Name
+    sources: list[LabelledSource] = Field(min_length=1)
+    steps: list[StepCall] = []
+    precision: float = Field(0.95, gt=0, lt=1, description="precision that the threshold is chosen for")
+    validation: float = Field(0.2, gt=0, lt=1, description="share of the training documents that is held out")
+    balance: bool = Field(True, description="repeat documents of the smaller labels up to the largest")
+    fasttext: FastTextTraining = FastTextTraining()
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return [_step_call(entry) for entry in value] if isinstance(value, list) else value
+
+    @field_validator("sources")
+    @classmethod
+    def _unique(cls, value: list[LabelledSource]) -> list[LabelledSource]:
+        return _unique_names(value, "source")
