@@ -28,11 +28,21 @@ def table(run_dir: Path, name: str) -> pl.LazyFrame:
 @click.option("--id", "document", help="Show one document whole, wherever it is (a prefix of the id is enough).")
 @click.option("--dropped", "step", help="List what STEP dropped, with reasons.")
 @click.option("--quarantined", is_flag=True, help="List the inputs that could not be read.")
+@click.option("--cluster", help="Show a cluster of duplicates (by the id of any member), with the differences.")
+@click.option("--authority", is_flag=True, help="Table of grades by source, with the reasons.")
 @click.option("--sql", help="A query over the tables curated, dropped and quarantined.")
 @click.option("--limit", default=20, show_default=True, help="Rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of tables.")
 def inspect_command(
-    run_dir: Path, document: str | None, step: str | None, quarantined: bool, sql: str | None, limit: int, as_json: bool
+    run_dir: Path,
+    document: str | None,
+    step: str | None,
+    quarantined: bool,
+    cluster: str | None,
+    authority: bool,
+    sql: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Look inside a run: its summary, one document, what a step dropped, or any SQL.
 
@@ -41,6 +51,8 @@ def inspect_command(
       curate inspect runs/demo
       curate inspect runs/demo --id 0351b208
       curate inspect runs/demo --dropped gopher_quality --limit 5
+      curate inspect runs/demo --cluster 0351b208
+      curate inspect runs/demo --authority
       curate inspect runs/demo --sql "select source, avg(scores.words) as words from curated group by source"
     """
     if document:
@@ -55,6 +67,12 @@ def inspect_command(
         _print(frame, as_json)
     elif quarantined:
         _print(table(run_dir, "quarantined").head(limit).collect(), as_json)
+    elif cluster:
+        from curate.cluster_view import show_cluster
+
+        show_cluster(run_dir, cluster, as_json)
+    elif authority:
+        _print(authority_table(run_dir), as_json)
     elif sql:
         context = pl.SQLContext({name: table(run_dir, name) for name in TABLES}, eager=True)
         try:
@@ -64,6 +82,16 @@ def inspect_command(
         _print(frame.head(limit) if "limit" not in sql.lower() else frame, as_json)
     else:
         _summary(run_dir, as_json)
+
+
+def authority_table(run_dir: Path) -> pl.DataFrame:
+    """Curated documents by source and grade, with the reasons that were given."""
+    rows = table(run_dir, "curated").select("source", "authority", "authority_reason").collect()
+    grades = pl.col("authority").fill_null("-")
+    counted = rows.group_by("source", grades).agg(
+        pl.len().alias("documents"), pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because")
+    )
+    return counted.sort("source", "authority")
 
 
 def _print(frame: pl.DataFrame, as_json: bool) -> None:
@@ -153,18 +181,32 @@ def report_command(run_dir: Path, models: tuple[Path, ...]) -> None:
 @click.option("--document", help="Id of a document: its source, every decision, and the shard rows that hold it.")
 @click.option("--shard", help="Path of a shard relative to the run; with --row: the document of that row.")
 @click.option("--row", type=click.IntRange(0), help="Row of the shard.")
-def trace_command(run_dir: Path, document: str | None, shard: str | None, row: int | None) -> None:
+@click.option("--list", "listed", type=click.Path(path_type=Path), help="A list of DOIs or ids: the shards that hold them.")
+def trace_command(
+    run_dir: Path, document: str | None, shard: str | None, row: int | None, listed: Path | None
+) -> None:
     """Follow lineage: from a document forward to its shard rows, or from a shard row back; prints JSON.
 
     \b
     Examples:
       curate trace runs/demo --document 0351b20863c1d50f091334c2f38d5311
       curate trace runs/demo --shard shards/pretrain/textbooks/00000-of-00002.arrow --row 3
+      curate trace runs/demo --list retracted.csv
     """
     from schemas.manifest import load_manifest
     from tokenization.shards import open_shard
 
     manifest = load_manifest(run_dir)
+    if listed is not None:
+        from pipelines.earlier import withdrawn_documents
+        from pipelines.withdrawn import held_by, read_withdrawn
+
+        columns = table(run_dir, "curated").select("id", "doi", "licence", "uri").collect()
+        gone = withdrawn_documents(columns, read_withdrawn(listed, listed.name), ())
+        held = held_by(run_dir, manifest, gone["id"].to_list())
+        for one in gone.iter_rows(named=True):
+            click.echo(json.dumps({**one, "shards": held.get(one["id"], [])}, ensure_ascii=False))
+        return
     if (document is None) == (shard is None or row is None):
         raise WrongCall("give either --document, or --shard and --row")
     if shard is not None and row is not None:

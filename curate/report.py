@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +11,7 @@ import jinja2
 import numpy as np
 import polars as pl
 
+from curate.differences import marked_differences
 from curate.plots import histogram, line_plot
 from pipelines.finish import hits
 from pipelines.run_folder import RunFolder
@@ -141,27 +140,12 @@ def _pairs(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list
             kept = frame.filter(pl.col("id") == keeper).select("id", "uri", "text").collect()
             if kept.height:
                 other = kept.row(0, named=True)
-                left, right = _marked(other["text"][: 4 * EXCERPT], row["text"][: 4 * EXCERPT])
+                left, right = marked_differences(other["text"][: 4 * EXCERPT], row["text"][: 4 * EXCERPT])
                 pairs.append({"kept": other["uri"], "gone": row["uri"], "left": left, "right": right})
                 break
         if len(pairs) == PAIRS:
             break
     return pairs
-
-
-def _marked(left: str, right: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
-    """Both texts as runs of (differs, text), by words (characters where words are not spaced)."""
-    words = [_pieces(left), _pieces(right)]
-    sides: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
-    for kind, a, b, c, d in difflib.SequenceMatcher(None, words[0], words[1], autojunk=False).get_opcodes():
-        for side, (start, end) in enumerate(((a, b), (c, d))):
-            if end > start:
-                sides[side].append((kind != "equal", "".join(words[side][start:end])))
-    return sides
-
-
-def _pieces(text: str) -> list[str]:
-    return re.findall(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+\s*|\s+", text)
 
 
 def _lengths(curated: pl.LazyFrame) -> list[dict[str, Any]]:

@@ -20,6 +20,9 @@ DATA = click.Path(path_type=Path, file_okay=False)
 @click.option("--run-dir", type=DATA, required=True, help="Folder of this run; called again on it, the run resumes.")
 @click.option("--engine", default="datatrove", show_default=True, help="datatrove or beam.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes (default: one a core).")
+@click.option("--against", type=DATA, multiple=True, help="A finished run whose documents are not to come again.")
+@click.option("--replaces", type=DATA, multiple=True, help="A finished run that this one takes the place of.")
+@click.option("--profile", is_flag=True, help="Afterwards print MB/s a core of every step, and the slowest.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's digest and counts as JSON.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def run_command(
@@ -28,6 +31,9 @@ def run_command(
     run_dir: Path,
     engine: str,
     workers: int | None,
+    against: tuple[Path, ...],
+    replaces: tuple[Path, ...],
+    profile: bool,
     as_json: bool,
     options: tuple[str, ...],
 ) -> None:
@@ -41,18 +47,35 @@ def run_command(
       curate run recipes/demo.yaml --run-dir runs/demo
       curate run recipes/medical.yaml --data ../data --run-dir runs/medical --workers 2
       curate run recipes/medical.yaml --data /data --run-dir runs/m --engine beam -- --runner=DirectRunner
+      curate run recipes/medical.yaml --data /new --run-dir runs/d2 --against runs/d1
     """
     from curate.progress import RunProgress
     from pipelines.execute import execute
 
     progress = RunProgress()
     try:
-        manifest = execute(recipe, data, run_dir, engine, workers or os.cpu_count() or 1, options, watch=progress.watch)
+        manifest = execute(
+            recipe,
+            data,
+            run_dir,
+            engine,
+            workers or os.cpu_count() or 1,
+            options,
+            watch=progress.watch,
+            against=against,
+            replaces=replaces,
+        )
     finally:
         progress.close()
     from curate.report import write_report
 
     report = write_report(run_dir)
+    if against or replaces:
+        _tell_earlier(run_dir)
+    if profile:
+        from curate.profile import print_profile
+
+        print_profile(run_dir)
     told = summary_of(manifest)
     if as_json:
         click.echo(json.dumps(told))
@@ -72,6 +95,17 @@ def run_command(
             err=True,
         )
         raise SystemExit(EXIT_TOO_MUCH_QUARANTINED)
+
+
+def _tell_earlier(run_dir: Path) -> None:
+    """What earlier shards hold that this run withdrew, or found a better document for."""
+    from schemas.files import read_json
+
+    for what, documents in read_json(run_dir / "earlier.json").items():
+        shards = sorted({f"{one['run']}/{place['shard']}" for one in documents for place in one["shards"]})
+        if documents:
+            told = ", ".join(shards[:5]) + (", …" if len(shards) > 5 else "")
+            click.echo(f"{what}: {len(documents):,} documents of earlier runs, in {len(shards):,} shards: {told}", err=True)
 
 
 def summary_of(manifest: Manifest) -> dict[str, int | str]:

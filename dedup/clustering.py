@@ -1,69 +1,130 @@
-"""From candidate pairs to clusters, and from each cluster the one document that stays.
+"""From equal keys to clusters, and from each cluster the one document that stays.
 
-Nothing here depends on the order of rows or on how they were partitioned: groups are linked as
-stars to their smallest id, components are found on ids alone, and the choice is a total order.
+Documents are row numbers here: keys are grouped one part of their hashes at a time, and components
+are joined on numbers alone, so that memory is bounded by documents, never by signatures. Nothing
+depends on how rows were partitioned: groups are linked as stars, and the choice is a total order.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from numba import njit
 
-EDGES: Final = {"left": pl.String(), "right": pl.String()}
+EDGES: Final = {"left": pl.UInt32(), "right": pl.UInt32()}
 DECISIONS: Final = {
+    "row": pl.UInt32(),
     "id": pl.String(),
     "cluster": pl.String(),
     "kept": pl.String(),
     "dropped_by": pl.String(),
     "drop_reason": pl.String(),
+    "superseded_by": pl.String(),
 }
+ROWS_A_PART: Final = 2_000_000  # keys that are sorted together: some 100 MB
 
 
-def star_edges(frame: pl.DataFrame) -> pl.DataFrame:
-    """Edges (smallest id, other id) within each group of equal `key`; input columns id, key."""
-    grouped = frame.drop_nulls("key").with_columns(left=pl.col("id").min().over("key"))
-    edges = grouped.filter(pl.col("id") != pl.col("left")).select("left", right=pl.col("id"))
-    return edges.unique().sort("left", "right")
+def star_edges(keyed: pl.DataFrame) -> pl.DataFrame:
+    """Edges (smallest row, other row) within each group of equal `key`; input columns row, key."""
+    keyed = keyed.drop_nulls("key").sort("key", "row")
+    key, row = keyed["key"], keyed["row"].to_numpy()
+    if len(row) < 2:
+        return pl.DataFrame(schema=EDGES)
+    same = (key == key.shift(1)).fill_null(False).to_numpy()
+    first = np.maximum.accumulate(np.where(same, 0, np.arange(len(row))))
+    edges = pl.DataFrame({"left": row[first[same]], "right": row[same]}, schema=EDGES)
+    return edges.filter(pl.col("left") != pl.col("right")).unique().sort("left", "right")
 
 
-def components(edges: pl.DataFrame) -> pl.DataFrame:
-    """Columns id and cluster (the smallest id of the component), for every id in an edge."""
-    ids = pl.concat([edges["left"], edges["right"]]).unique().sort()
-    if ids.is_empty():
-        return pl.DataFrame(schema={"id": pl.String, "cluster": pl.String})
-    left = ids.search_sorted(edges["left"]).to_numpy()
-    right = ids.search_sorted(edges["right"]).to_numpy()
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(len(ids), len(ids)))
-    _, label = connected_components(graph, directed=False)
-    frame = pl.DataFrame({"id": ids, "label": label})
-    return frame.select("id", cluster=pl.col("id").min().over("label")).sort("id")
+def linked(frames: Iterable[pl.DataFrame] | Any, documents: int) -> pl.DataFrame:
+    """Edges of all groups of equal keys; `frames` is called for one part of the keys after the other.
+
+    `frames()` yields frames of columns row and key, the same each time.
+    """
+    parts = max(1, -(-documents // ROWS_A_PART))
+    edges = [pl.DataFrame(schema=EDGES)]
+    for part in range(parts):
+        chosen = [
+            frame.filter(pl.col("key").hash() % parts == part) if parts > 1 else frame
+            for frame in (one.drop_nulls("key") for one in frames())
+        ]
+        edges.append(star_edges(pl.concat(chosen) if chosen else pl.DataFrame(schema={"row": pl.UInt32, "key": pl.UInt64})))
+    return pl.concat(edges).sort("left", "right")
+
+
+@njit(cache=True)
+def _root(parent, row):  # type: ignore[no-untyped-def]
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]  # path halving (Tarjan and van Leeuwen 1984)
+        row = parent[row]
+    return row
+
+
+@njit(cache=True)
+def _join(parent, left, right):  # type: ignore[no-untyped-def]
+    for edge in range(left.size):
+        one, other = _root(parent, left[edge]), _root(parent, right[edge])
+        if one < other:
+            parent[other] = one
+        elif other < one:
+            parent[one] = other
+
+
+@njit(cache=True)
+def _roots(parent):  # type: ignore[no-untyped-def]
+    for row in range(parent.size):
+        parent[row] = _root(parent, np.int64(row))
+
+
+def components(documents: int, edges: Iterator[pl.DataFrame] | Iterable[pl.DataFrame]) -> npt.NDArray[np.uint32]:
+    """The smallest row of each row's component, shape (documents,); edges are taken frame by frame."""
+    parent = np.arange(documents, dtype=np.uint32)
+    for frame in edges:
+        _join(parent, frame["left"].to_numpy(), frame["right"].to_numpy())
+    _roots(parent)
+    return parent
+
+
+def members(roots: npt.NDArray[np.uint32]) -> pl.DataFrame:
+    """Columns row and root of every row in a component of two or more."""
+    sizes = np.bincount(roots, minlength=len(roots))
+    rows = np.flatnonzero(sizes[roots] > 1)
+    return pl.DataFrame({"row": rows.astype(np.uint32), "root": roots[rows]})
+
+
+BEST_FIRST: Final = (
+    pl.col("superseded").fill_null(False),
+    pl.col("authority").fill_null("F"),
+    -pl.col("quality").fill_null(0.0),
+    pl.col("edition").fill_null("").rank("dense", descending=True),
+    pl.col("published").fill_null("").rank("dense", descending=True),
+    -pl.col("characters"),
+    pl.col("id"),
+    pl.col("row"),
+)
 
 
 def choose(clusters: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
     """Decide for every clustered document whether it stays.
 
-    `candidates` has id, exact, authority (A best), quality, edition, published, characters; the
-    best by (authority, quality, newest edition, newest publication, longest, id) is kept. Returns
-    the columns of `DECISIONS`, sorted by id; `dropped_by` is null for the kept one.
+    `clusters` has row and root; `candidates` has row, id, exact, superseded, authority (A best),
+    quality, edition, published, characters. The best by (not superseded, authority, quality, newest
+    edition, newest publication, longest, id) is kept. Returns the columns of `DECISIONS` but for
+    `superseded_by`, sorted by row; `dropped_by` is null for the kept one.
     """
-    best_first = [
-        pl.col("authority").fill_null("F"),
-        -pl.col("quality").fill_null(0.0),
-        pl.col("edition").fill_null("").rank("dense", descending=True),
-        pl.col("published").fill_null("").rank("dense", descending=True),
-        -pl.col("characters"),
-        pl.col("id"),
-    ]
-    ranked = clusters.join(candidates, on="id").sort(best_first)
-    kept = ranked.group_by("cluster", maintain_order=True).first()
-    joined = ranked.join(kept.select("cluster", kept="id", kept_exact="exact"), on="cluster")
-    stays = pl.col("id") == pl.col("kept")
+    joined = clusters.join(candidates, on="row")
+    names = joined.group_by("root").agg(cluster=pl.col("id").min())
+    ranked = joined.join(names, on="root").sort(BEST_FIRST)
+    kept = ranked.group_by("root", maintain_order=True).first()
+    joined = ranked.join(kept.select("root", kept="id", kept_row="row", kept_exact="exact"), on="root")
+    stays = pl.col("row") == pl.col("kept_row")
     same = pl.col("exact") == pl.col("kept_exact")
     return joined.select(
+        "row",
         "id",
         "cluster",
         "kept",
@@ -73,4 +134,14 @@ def choose(clusters: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
         .when(same)
         .then(pl.format("exact duplicate of {}", "kept"))
         .otherwise(pl.format("near duplicate of {}", "kept")),
-    ).sort("id")
+    ).sort("row")
+
+
+def superseded(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose series has a newer edition: columns row, series and newest (the edition).
+
+    `candidates` has row, series, edition; documents without either belong to no series.
+    """
+    known = candidates.drop_nulls(["series", "edition"])
+    newest = known.with_columns(newest=pl.col("edition").max().over("series"))
+    return newest.filter(pl.col("edition") < pl.col("newest")).select("row", "series", "newest")

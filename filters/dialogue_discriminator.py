@@ -15,6 +15,7 @@ import polars as pl
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from filters.medical_terms import term_patterns
 from schemas.errors import WrongCall
 from schemas.step import Batch, Outcome, Rule, first_failures, step
 
@@ -92,9 +93,12 @@ def dialogue_discriminator(
     table = dialogue_markers(markers)
     asked, answered = turns(batch.text, question, answer)
     empty = answered.str.replace_all(table["no_answer"], "").str.strip_chars(" 。，,.!！?？~")
+    english, chinese = term_patterns()
+    medical = (answered.str.contains(english) | answered.str.contains(chinese)).fill_null(False).to_numpy()
+    overlap = pair_overlap(asked, answered)
     scores: dict[str, Any] = {
         "answer_length": empty.str.len_chars().to_numpy().astype(np.float64),
-        "answer_overlap": np.round(pair_overlap(asked, answered), 4),
+        "answer_overlap": np.round(overlap, 4),
         "answer_template": np.round(_share_matched(answered, table["template"]), 4),
         "advertising": batch.text.str.count_matches(table["advertising"]).to_numpy().astype(np.float64),
         "harmful": answered.str.count_matches(table["harmful"]).to_numpy().astype(np.float64),
@@ -104,6 +108,7 @@ def dialogue_discriminator(
         Rule("harmful", "above", float(max_harmful), "max_harmful"),
         Rule("advertising", "above", float(max_advertising), "max_advertising"),
         Rule("answer_template", "above", max_template, "max_template"),
-        Rule("answer_overlap", "below", min_overlap, "min_overlap"),
+        # An answer of other words than the question is on topic all the same where it speaks of medicine.
+        Rule("answer_overlap", "below", np.where(medical, np.nan, min_overlap), "min_overlap"),
     ]
     return Outcome(scores=scores, reasons=first_failures(scores, rules, len(batch)))

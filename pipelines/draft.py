@@ -91,6 +91,7 @@ class Draft:
     licence: str | None = None
     language: str | None = None
     publisher: str | None = None
+    issn: str | None = None
     article_type: str | None = None
     doi: str | None = None
     series: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipelines.earlier import report_earlier
 from pipelines.engines.engine import ENGINES
 from pipelines.finish import finish
 from pipelines.prepare import prepare_run
@@ -20,15 +21,20 @@ def execute(
     workers: int = 1,
     options: Sequence[str] = (),
     watch: Callable[[RunFolder], None] | None = None,
+    against: Sequence[Path] = (),
+    replaces: Sequence[Path] = (),
 ) -> Manifest:
     """Run a recipe up to its shards and manifest; called again on the same folder it resumes.
 
     `watch` is called once the folder is ready, before work begins (for progress).
     """
     chosen = ENGINES.get(engine)
-    run = prepare_run(recipe, data, folder.resolve())
+    run = prepare_run(recipe, data, folder.resolve(), against, replaces)
     run.log("run", engine=engine, workers=workers, partitions=len(run.plan.partitions))
     if watch:
         watch(run)
     chosen.run(run.path, workers, options)
-    return finish(run)
+    manifest = finish(run)
+    if against or replaces:
+        report_earlier(run)
+    return manifest

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from pipelines.earlier import parents
 from pipelines.graph import counts_of
 from pipelines.prepare import recipe_digest
 from pipelines.run_folder import RunFolder
@@ -41,6 +42,7 @@ def finish(run: RunFolder) -> Manifest:
     counts = _counts(run, counted)
     manifest = Manifest(
         name=run.recipe.name,
+        parents=parents(run),
         seed=run.recipe.seed,
         recipe_digest=recipe_digest(run.recipe, run.classifier_recipes),
         code_version=code_version(),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kernels.memory import keep_freed_pages
 from pipelines.run_folder import RunFolder
-from pipelines.stages import classifiers, curate, group, read, tokens
+from pipelines.stages import classifiers, curate, group, paragraphs, read, tokens
 from schemas.files import read_json, write_json
 
 Work = Callable[[RunFolder, str], dict[str, Any]]
@@ -46,6 +46,7 @@ STAGES: Final = (
     Stage(curate.BENCHMARK_STAGE, "index the benchmarks", _benchmark_tasks, curate.index_benchmarks, "index"),
     Stage(group.STAGE, "group equal fingerprints", group.group_keys, group.group_band, "keys"),
     Stage(group.CLUSTER_STAGE, "cluster and choose", _one("clusters"), group.cluster, "tables"),
+    Stage(paragraphs.STAGE, "find repeated lines", paragraphs.tasks, paragraphs.find_repeated, "parts"),
     Stage(curate.STAGE, "apply the choice, decontaminate, write the corpus", _partitions, curate.curate_partition),
     Stage(tokens.TOKENIZER_STAGE, "prepare the tokenizer", _one("tokenizer"), tokens.prepare_tokenizer, "tokenizer"),
     Stage(tokens.STAGE, "tokenize", _partitions, tokens.tokenize_partition),

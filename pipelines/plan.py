@@ -11,7 +11,7 @@ from pipelines.inputs import InputFile, find_inputs
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
 from schemas.files import read_json
-from schemas.recipe import Recipe
+from schemas.recipe import Recipe, Source
 
 PARTITION_BYTES: Final = 8 << 20
 MAX_PARTITIONS: Final = 4096
@@ -25,6 +25,7 @@ class Plan:
     partitions: tuple[tuple[InputFile, ...], ...]
     benchmarks: tuple[InputFile, ...]
     classifiers: Mapping[str, tuple[InputFile, ...]] = field(default_factory=dict)
+    withdrawn: tuple[InputFile, ...] = ()
 
     @property
     def files(self) -> int:
@@ -41,6 +42,7 @@ class Plan:
         return {
             "partitions": [[file.as_json() for file in partition] for partition in self.partitions],
             "benchmarks": [file.as_json() for file in self.benchmarks],
+            "withdrawn": [file.as_json() for file in self.withdrawn],
             "classifiers": {name: [file.as_json() for file in files] for name, files in self.classifiers.items()},
         }
 
@@ -70,7 +72,12 @@ def make_plan(recipe: Recipe, root: Path, classifiers: Mapping[str, ClassifierRe
         held.append(file)
     partitions.append(tuple(held))
     labelled = {name: tuple(_labelled_files(recipe, name, one, root)) for name, one in (classifiers or {}).items()}
-    return Plan(tuple(partitions), tuple(_benchmark_files(recipe, root)), labelled)
+    return Plan(tuple(partitions), tuple(_benchmark_files(recipe, root)), labelled, _withdrawn_files(recipe, root))
+
+
+def _withdrawn_files(recipe: Recipe, root: Path) -> tuple[InputFile, ...]:
+    files = recipe.withdrawn.files if recipe.withdrawn else []
+    return tuple(find_inputs(Source(name="withdrawn", files=files, source_type="knowledge"), root)) if files else ()
 
 
 def _labelled_files(recipe: Recipe, name: str, classifier: ClassifierRecipe, root: Path) -> Iterator[InputFile]:
@@ -82,8 +89,6 @@ def _labelled_files(recipe: Recipe, name: str, classifier: ClassifierRecipe, roo
 
 
 def _benchmark_files(recipe: Recipe, root: Path) -> list[InputFile]:
-    from schemas.recipe import Source
-
     found = []
     for benchmark in recipe.decontaminate.benchmarks if recipe.decontaminate else ():
         source = Source(name=benchmark.name, files=benchmark.files, source_type="exam", optional=benchmark.optional)
@@ -98,4 +103,5 @@ def load_plan(path: Path) -> Plan:
         tuple(tuple(InputFile(**file) for file in partition) for partition in raw["partitions"]),
         tuple(InputFile(**file) for file in raw["benchmarks"]),
         {name: tuple(InputFile(**file) for file in files) for name, files in raw.get("classifiers", {}).items()},
+        tuple(InputFile(**file) for file in raw.get("withdrawn", [])),
     )

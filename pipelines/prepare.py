@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.draft import FORMATS
+from pipelines.earlier import FILE as AGAINST
+from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
 from pipelines.run_folder import RunFolder
 from pipelines.stages.tokens import GIVEN_TOKENIZER, members
@@ -17,7 +19,7 @@ from schemas.benchmark import read_items
 from schemas.classifier import ClassifierRecipe
 from schemas.document import document_columns
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest, write_json, write_text, written_whole
+from schemas.files import canonical_digest, read_json, write_json, write_text, written_whole
 from schemas.recipe import Recipe
 from schemas.recipe_file import load_classifier_recipe, load_recipe
 
@@ -54,15 +56,27 @@ def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
     return recipe, plan
 
 
-def prepare_run(recipe_path: Path, data_root: Path | None, folder: Path) -> RunFolder:
+def prepare_run(
+    recipe_path: Path,
+    data_root: Path | None,
+    folder: Path,
+    against: Sequence[Path] = (),
+    replaces: Sequence[Path] = (),
+) -> RunFolder:
     """Validate recipe and inputs, then make the folder; an existing run must be the same one.
+
+    `against` are finished runs whose documents are not to come again; `replaces` runs that this one
+    takes the place of.
 
     Everything wrong with the call is raised as `WrongCall` before anything is written.
     """
     recipe, plan = planned(recipe_path, data_root)
     digest = recipe_digest(recipe, classifier_recipes(recipe, recipe_path))
+    check_earlier(recipe, against)
     run = RunFolder(folder)
     if (folder / "plan.json").exists():
+        if (against or replaces) and against_content(folder, against, replaces) != _told_against(folder):
+            raise WrongCall(f"{folder} was held against other runs; choose another --run-dir")
         if recipe_digest(run.recipe, run.classifier_recipes) != digest:
             raise WrongCall(f"{folder} holds a run of another recipe; choose another --run-dir or delete it")
         if difference := run.plan.same_inputs(plan):
@@ -74,12 +88,19 @@ def prepare_run(recipe_path: Path, data_root: Path | None, folder: Path) -> RunF
     if recipe.tokenizer.file:
         with written_whole(folder / GIVEN_TOKENIZER) as temporary:
             shutil.copyfile(recipe_path.parent / recipe.tokenizer.file, temporary)
+    if against or replaces:
+        write_against(folder, against, replaces)
     for name, one in recipe.classifiers.items():
         text = (recipe_path.parent / one.recipe).read_text(encoding="utf-8")
         write_text(folder / "classifiers" / f"{name}.yaml", text)
     write_text(folder / "recipe.yaml", recipe_path.read_text(encoding="utf-8"))
     write_json(folder / "plan.json", plan.as_json())
     return run
+
+
+def _told_against(folder: Path) -> object:
+    path = folder / AGAINST
+    return read_json(path) if path.exists() else None
 
 
 def check_benchmarks(plan: Plan, recipe: Recipe) -> None:

@@ -131,6 +131,7 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "edition": draft.edition,
         "doi": draft.doi,
         "publisher": draft.publisher or source.publisher,
+        "issn": draft.issn,
         "article_type": draft.article_type,
         "retracted": draft.retracted,
         "retracts": list(draft.retracts),

@@ -46,6 +46,17 @@ class RunFolder:
         folder = self.path / "classifiers"
         return {name: load_classifier_recipe(folder / f"{name}.yaml") for name in self.recipe.classifiers}
 
+    @cached_property
+    def against(self) -> list[RunFolder]:
+        """Earlier runs that this one is held against, and those that they were, each once."""
+        path = self.path / "against.json"
+        found: dict[Path, RunFolder] = {}
+        for folder in json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else ():
+            earlier = RunFolder((self.path / folder).resolve())
+            for one in (earlier, *earlier.against):
+                found.setdefault(one.path, one)
+        return list(found.values())
+
     def classifier_folder(self, name: str) -> Path:
         """Where a trained classifier lies."""
         return self.path / "classifiers" / name

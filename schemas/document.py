@@ -44,14 +44,18 @@ READ_COLUMNS: Final[dict[str, pl.DataType]] = {
     "licence": pl.String(),
     "language": pl.String(),
     "authority": pl.String(),
+    "authority_reason": pl.String(),
     "published": pl.String(),
     "series": pl.String(),
     "edition": pl.String(),
     "doi": pl.String(),
     "publisher": pl.String(),
+    "issn": pl.String(),
     "article_type": pl.String(),
+    "design": pl.String(),
     "retracted": pl.Boolean(),
     "retracts": pl.List(pl.String),
+    "superseded_by": pl.String(),
     "edits": pl.List(EDIT),
 }
 DECISION_COLUMNS: Final[dict[str, pl.DataType]] = {

@@ -57,16 +57,39 @@ class MinHash(Strict):
     rows: int = Field(8, ge=1, le=64)
 
 
+class Paragraphs(Strict):
+    """Lines that repeat over documents are removed from all but the first; shorter lines always stay."""
+
+    min_characters: int = Field(80, ge=1)
+    unspaced_min_characters: int = Field(30, ge=1)
+    min_documents: int = Field(3, ge=2)
+
+
 class Dedup(Strict):
     """Which duplicates are removed."""
 
     exact: bool = True
     minhash: MinHash | None = MinHash()
+    paragraphs: Paragraphs | None = None
 
-    @field_validator("minhash", mode="before")
+    @field_validator("minhash", "paragraphs", mode="before")
     @classmethod
     def _switch(cls, value: Any) -> Any:
         return {True: {}, False: None}.get(value, value) if isinstance(value, bool) else value
+
+
+class Supersede(Strict):
+    """What becomes of a document of which a newer edition is there: dropped, or kept with `superseded_by` set."""
+
+    action: Literal["drop", "keep"] = "drop"
+
+
+class Withdrawn(Strict):
+    """Documents that must not be used: lists of DOIs (or ids), one a line or in a column `doi` or `id`; licences."""
+
+    files: Patterns = []
+    licences: list[str] = []
+    action: Literal["drop", "mark"] = "drop"
 
 
 class BenchmarkFiles(Strict):
@@ -150,6 +173,8 @@ class Recipe(Strict):
     classifiers: dict[str, TrainedClassifier] = {}
     steps: list[StepCall] = []
     dedup: Dedup = Dedup()
+    supersede: Supersede | None = None
+    withdrawn: Withdrawn | None = None
     decontaminate: Decontaminate | None = None
     tokenizer: Tokenizer = Tokenizer(train=TokenizerTraining())
     mixtures: dict[str, Mixture] = {}

@@ -30,25 +30,27 @@ def perform_after(task: str, folder: str, stage: str, before: Any) -> tuple[str,
     return task, int(counts.get("documents", 0))
 
 
-def fingerprint_pairs(number: int, folder: str, before: Any) -> Iterator[tuple[tuple[str, str], str]]:
-    """((column, value), id) of every fingerprint of one partition, for columns not yet grouped."""
+def fingerprint_pairs(number: int, folder: str, before: Any) -> Iterator[tuple[tuple[str, str], int]]:
+    """((column, value), row) of every fingerprint of one file, for columns not yet grouped."""
     run = opened(Path(folder))
     left = [key for key in group.group_keys(run) if not is_done(run, group.STAGE, key)]
-    frame = pl.read_parquet(group.print_files(run)[number], columns=["id", *left])
+    first = group.row_offsets(run)[number]
+    frame = pl.read_parquet(group.print_files(run)[number], columns=left) if left else pl.DataFrame()
     for key in left:
-        for one, value in frame.select("id", key).drop_nulls().iter_rows():
-            yield (key, str(value)), one
+        for row, value in enumerate(frame[key].to_list(), first):
+            if value is not None:
+                yield (key, str(value)), row
 
 
-def star(grouped: tuple[tuple[str, str], Iterable[str]]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Edges of one group to its smallest id, keyed by fingerprint column."""
+def star(grouped: tuple[tuple[str, str], Iterable[int]]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Edges of one group to its smallest row, keyed by fingerprint column."""
     (key, _), members = grouped
-    ids = sorted(set(members))
-    for other in ids[1:]:
-        yield key, (ids[0], other)
+    rows = sorted(set(members))
+    for other in rows[1:]:
+        yield key, (rows[0], other)
 
 
-def write_grouped(grouped: tuple[str, Iterable[tuple[str, str]]], folder: str) -> str:
+def write_grouped(grouped: tuple[str, Iterable[tuple[int, int]]], folder: str) -> str:
     """Write the edges of one column as the other engines do, and mark it done."""
     key, edges = grouped
     run = opened(Path(folder))
@@ -100,6 +102,11 @@ def _build(pipeline: Any, run: RunFolder) -> None:
             waiting = _tasks(pipeline, stage, run, folder, waiting)
 
 
+def _print_numbers(run: RunFolder) -> list[int]:
+    earlier = sum(len(other.plan.partitions) for other in run.against)
+    return list(range(len(run.plan.partitions) + earlier))
+
+
 def _tasks(pipeline: Any, stage: Stage, run: RunFolder, folder: str, before: Any) -> Any:
     import apache_beam as beam
 
@@ -117,7 +124,7 @@ def _grouping(pipeline: Any, run: RunFolder, folder: str, before: Any) -> Any:
     keys = group.group_keys(run)
     pairs = (
         pipeline
-        | "group: partitions" >> beam.Create(list(range(len(run.plan.partitions))), reshuffle=True)
+        | "group: partitions" >> beam.Create(_print_numbers(run), reshuffle=True)
         | "group: fingerprints" >> beam.FlatMap(fingerprint_pairs, folder, beam.pvalue.AsSingleton(before))
     )
     edges = pairs | "group: by fingerprint" >> beam.GroupByKey() | "group: edges" >> beam.FlatMap(star)

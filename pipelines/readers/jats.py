@@ -45,6 +45,23 @@ SKIPPED_SECTIONS: Final = re.compile(
 CITED: Final = "\ue000"
 _RUN: Final = rf"{CITED}(?:[\s,;–—-]*{CITED})*"
 CITATIONS: Final = re.compile(rf"\s*\[\s*{_RUN}\s*\]|\s*\(\s*{_RUN}\s*\)|\s*{_RUN}")
+# Headings under which journals print opinion, in the singular.
+OPINION_HEADINGS: Final = {
+    "perspective": "perspective",
+    "viewpoint": "viewpoint",
+    "essay": "essay",
+    "editorial": "editorial",
+    "opinion": "opinion",
+    "education": "education",
+    "feature": "essay",
+    "community page": "essay",
+    "historical profile and perspective": "essay",
+    "book review": "book-review",
+    "letter": "letter",
+    "case report": "case-report",
+    "systematic review": "systematic-review",
+    "review": "review-article",
+}
 NOTICES: Final = {"retraction", "partial-retraction", "correction", "expression-of-concern"}
 DATE_ORDER: Final = ("epub", "pub", "ppub", "epub-ppub", "collection", "")
 
@@ -88,7 +105,8 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
         if group is not None:
             blocks.extend(section_blocks(group, 2))
     retracts, retracted = _retraction(meta, kind, title)
-    journal = text_of(next(iter(descendants(child(root, "front", "journal-meta"), "journal-title")), None))
+    journal_meta = child(root, "front", "journal-meta")
+    journal = text_of(next(iter(descendants(journal_meta, "journal-title")), None))
     publisher = text_of(child(root, "front", "journal-meta", "publisher", "publisher-name"))
     return Draft(
         text="\n\n".join(blocks),
@@ -98,11 +116,22 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
         licence=_licence(meta),
         language=None,
         publisher="; ".join(filter(None, (journal, publisher))) or None,
-        article_type=kind,
+        issn="; ".join(dict.fromkeys(text_of(one) for one in descendants(journal_meta, "issn"))) or None,
+        article_type=_article_type(meta, kind),
         doi=_doi(meta),
         retracted=retracted,
         retracts=retracts,
     )
+
+
+def _article_type(meta: Any, kind: str) -> str:
+    """The article's type; where it only says research, the journal's heading may say opinion."""
+    if kind not in ("research-article", "other") or meta is None:
+        return kind
+    for group in descendants(child(meta, "article-categories"), "subj-group"):
+        if group.get("subj-group-type") == "heading":
+            return OPINION_HEADINGS.get(text_of(child(group, "subject")).lower().rstrip("s"), kind)
+    return kind
 
 
 def section_blocks(section: Any, level: int) -> list[str]:

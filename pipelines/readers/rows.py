@@ -77,6 +77,10 @@ class Rows:
             licence=_cell(row, "licence", "license"),
             language=_cell(row, "language", "lang"),
             doi=(_cell(row, "doi") or "").lower() or None,
+            publisher=_cell(row, "publisher"),
+            issn=_cell(row, "issn"),
+            series=_cell(row, "series"),
+            edition=_cell(row, "edition"),
         )
         return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
 

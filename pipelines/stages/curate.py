@@ -7,17 +7,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from dedup.contamination_index import ContaminationIndex, build_index, load_index, save_index
 from dedup.decontamination import HITS, cut_spans, find_items
+from dedup.paragraphs import without_repeated
 from pipelines.run_folder import RunFolder
-from pipelines.stages.group import CLUSTER_STAGE
+from pipelines.stages.group import CLUSTER_STAGE, row_offsets
+from pipelines.stages.paragraphs import all_repeated, rows_of
 from pipelines.stages.read import STAGE as READ
-from pipelines.stages.read import ParquetRows, parquet_frames
+from pipelines.stages.read import ParquetRows, line_floors, parquet_frames
+from pipelines.withdrawn import WITHDRAWN, read_withdrawn
 from schemas.benchmark import BenchmarkItem, read_items
 from schemas.document import EDIT, QUARANTINE_COLUMNS, document_columns
 from schemas.files import read_json, written_whole
+from schemas.step import Batch
 
 STAGE: Final = "curate"
 BENCHMARK_STAGE: Final = "benchmarks"
@@ -54,7 +59,10 @@ def benchmark_index(run: RunFolder) -> ContaminationIndex | None:
 def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     """Write `curated/`, `dropped/` and `quarantined/` of one partition; returns its counts."""
     columns = document_columns(run.score_names)
-    decisions = pl.read_parquet(run.stage_file(CLUSTER_STAGE, "decisions.parquet"))
+    decisions = partition_decisions(run, int(task))
+    repeated = all_repeated(run)
+    rows = _printed_rows(run, int(task)) if repeated.height else None
+    gone = withdrawn(run)
     retracted = read_json(run.stage_file(CLUSTER_STAGE, "clusters.json"))["retracted"]
     index = benchmark_index(run)
     dropped: Counter[str] = Counter()
@@ -65,7 +73,9 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
         ParquetRows(run.path / "dropped" / f"{task}.parquet", columns) as dropped_rows,
     ):
         for frame in parquet_frames(run.stage_file(READ, f"{task}.parquet")):
-            frame = _chosen(_retracted(frame, retracted), decisions)
+            frame = _chosen(_withdrawn(_retracted(frame, retracted), gone, run), decisions)
+            if rows is not None:
+                frame = _without_boilerplate(frame, rows, repeated, run)
             if index is not None:
                 frame, found = _decontaminated(frame, index, run)
                 hits.append(found)
@@ -83,21 +93,110 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     return {"documents": read, "curated": curated, "dropped": dict(sorted(dropped.items()))}
 
 
+def partition_decisions(run: RunFolder, number: int) -> pl.DataFrame:
+    """Decisions on the rows of one partition; other row groups are not read."""
+    offsets = row_offsets(run)
+    found = pl.scan_parquet(run.stage_file(CLUSTER_STAGE, "decisions.parquet"))
+    return found.filter((pl.col("row") >= offsets[number]) & (pl.col("row") < offsets[number + 1])).collect()
+
+
+def _printed_rows(run: RunFolder, number: int) -> pl.DataFrame:
+    """Ids and row numbers of one partition's fingerprints."""
+    first = row_offsets(run)[number]
+    ids = pl.read_parquet(run.stage_file(READ, f"{number:05d}.prints.parquet"), columns=["id"])
+    return ids.with_columns(row=pl.Series(np.arange(first, first + ids.height, dtype=np.uint32)))
+
+
 def _retracted(frame: pl.DataFrame, dois: list[str]) -> pl.DataFrame:
     """Mark articles that a notice of the run retracts; a retracted article is never above grade E."""
     marked = pl.col("retracted") | pl.col("doi").is_in(dois).fill_null(False)
     return frame.with_columns(
-        retracted=marked, authority=pl.when(marked).then(pl.lit("E")).otherwise(pl.col("authority"))
+        retracted=marked,
+        authority=pl.when(marked).then(pl.lit("E")).otherwise(pl.col("authority")),
+        authority_reason=pl.when(marked).then(pl.lit("retracted")).otherwise(pl.col("authority_reason")),
     )
+
+
+def withdrawn(run: RunFolder) -> pl.DataFrame:
+    """DOIs and ids of the recipe's lists, with the file that names each; columns value, list."""
+    found = [read_withdrawn(Path(file.location), file.uri) for file in run.plan.withdrawn]
+    return pl.concat([pl.DataFrame(schema=WITHDRAWN), *found]).unique("value", keep="first", maintain_order=True)
+
+
+def _withdrawn(frame: pl.DataFrame, gone: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
+    """Mark, and by recipe drop, what the lists name and what stands under a withdrawn licence."""
+    wanted = run.recipe.withdrawn
+    if wanted is None:
+        return frame
+    by_doi = gone.rename({"value": "doi", "list": "_doi_list"})
+    by_id = gone.rename({"value": "id", "list": "_id_list"})
+    frame = frame.join(by_doi, on="doi", how="left", maintain_order="left")
+    frame = frame.join(by_id, on="id", how="left", maintain_order="left")
+    licence = pl.col("licence").is_in(wanted.licences).fill_null(False)
+    why = (
+        pl.when(pl.col("_doi_list").is_not_null())
+        .then(pl.format("doi {} is on the list {}", "doi", "_doi_list"))
+        .when(pl.col("_id_list").is_not_null())
+        .then(pl.format("id is on the list {}", "_id_list"))
+        .when(licence)
+        .then(pl.format("licence {} was withdrawn", "licence"))
+    )
+    frame = frame.with_columns(_why=why).drop("_doi_list", "_id_list")
+    named = pl.col("_why").is_not_null()
+    frame = frame.with_columns(
+        retracted=pl.col("retracted") | (named & ~licence),
+        authority=pl.when(named).then(pl.lit("E")).otherwise("authority"),
+        authority_reason=pl.when(named).then(pl.lit("withdrawn")).otherwise("authority_reason"),
+    )
+    if wanted.action == "drop":
+        first = named & pl.col("dropped_by").is_null()
+        frame = frame.with_columns(
+            dropped_by=pl.when(first).then(pl.lit("withdrawn")).otherwise("dropped_by"),
+            drop_reason=pl.when(first).then("_why").otherwise("drop_reason"),
+        )
+    return frame.drop("_why")
 
 
 def _chosen(frame: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
-    joined = frame.join(
-        decisions.select("id", by="dropped_by", why="drop_reason"), on="id", how="left", maintain_order="left"
+    columns = decisions.select("id", by="dropped_by", why="drop_reason", newer="superseded_by").unique(
+        "id", keep="first", maintain_order=True
     )
+    joined = frame.join(columns, on="id", how="left", maintain_order="left")
     return joined.with_columns(
-        dropped_by=pl.coalesce("dropped_by", "by"), drop_reason=pl.coalesce("drop_reason", "why")
-    ).drop("by", "why")
+        dropped_by=pl.coalesce("dropped_by", "by"),
+        drop_reason=pl.coalesce("drop_reason", "why"),
+        superseded_by=pl.coalesce("superseded_by", "newer"),
+    ).drop("by", "why", "newer")
+
+
+def _without_boilerplate(
+    frame: pl.DataFrame, rows: pl.DataFrame, repeated: pl.DataFrame, run: RunFolder
+) -> pl.DataFrame:
+    """Documents without the lines that an earlier document keeps; one of nothing else is dropped."""
+    alive = frame["dropped_by"].is_null()
+    if not alive.any():
+        return frame
+    kept = frame.filter(alive)
+    text, removed = without_repeated(kept["text"], rows_of(kept, rows), repeated, line_floors(Batch(kept), run))
+    if not removed.any():
+        return frame
+    edit = pl.struct(
+        pl.lit("paragraphs").alias("step"),
+        pl.lit("repeated lines removed").alias("what"),
+        pl.Series(removed, dtype=pl.Int64).alias("count"),
+    ).cast(EDIT)
+    touched = pl.Series(removed > 0)
+    kept = kept.with_columns(
+        text=text, edits=pl.when(touched).then(pl.concat_list("edits", edit)).otherwise(pl.col("edits"))
+    )
+    emptied = touched & (text.str.len_chars() == 0)
+    kept = kept.with_columns(
+        dropped_by=pl.when(emptied).then(pl.lit("paragraphs")).otherwise(pl.col("dropped_by")),
+        drop_reason=pl.when(emptied).then(pl.lit("nothing is left beside repeated lines")).otherwise(pl.col("drop_reason")),
+    )
+    # Rows keep their order: those that were dropped before, and those just looked at.
+    order = pl.concat([alive.arg_true(), (~alive).arg_true()])
+    return pl.concat([kept, frame.filter(~alive)]).with_columns(_place=order).sort("_place").drop("_place")
 
 
 def _decontaminated(

@@ -8,17 +8,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
 from dedup.exact import exact_hashes
 from dedup.minhash import MinHashConfig, band_hashes, signatures
+from dedup.paragraphs import LINES, long_lines
 from kernels.columns import TextColumn
 from pipelines.reading import read_frames
 from pipelines.run_folder import RunFolder
 from pipelines.steps import decide
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.files import written_whole
+from schemas.recipe import Paragraphs
+from schemas.step import Batch
 
 STAGE: Final = "read"
 DISTINCT_COLUMNS: Final = {"id", "text", "title", "raw_sha256", "exact"}  # no value comes twice: no dictionary
@@ -96,11 +100,12 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     dropped: Counter[str] = Counter()
     by_source: Counter[str] = Counter()
     retracts: set[str] = set()
-    documents = quarantined = characters = 0
+    documents = quarantined = characters = printed = 0
     with (
         ParquetRows(run.stage_file(STAGE, f"{task}.parquet"), document_columns(run.score_names)) as out,
         ParquetRows(run.stage_file(STAGE, f"{task}.prints.parquet"), print_columns(run)) as prints,
         ParquetRows(run.stage_file(STAGE, f"{task}.quarantined.parquet"), QUARANTINE_COLUMNS) as broken,
+        ParquetRows(run.stage_file(STAGE, f"{task}.lines.parquet"), LINES) as lines,
     ):
         for file in files:
             for frame, unreadable in read_frames(file, sources[file.source]):
@@ -119,6 +124,9 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                 dropped.update(decided["dropped_by"].drop_nulls().to_list())
                 if alive.height:
                     prints.append(fingerprints(alive, run, done.alive))
+                    if run.recipe.dedup.paragraphs:
+                        lines.append(line_hashes(alive, run, printed))
+                    printed += alive.height
     return {
         "documents": documents,
         "characters": characters,
@@ -128,6 +136,20 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "by_source": dict(sorted(by_source.items())),
         "retracts": sorted(retracts),
     }
+
+
+def line_hashes(frame: pl.DataFrame, run: RunFolder, first: int) -> pl.DataFrame:
+    """Hashes of the long lines of each document, by its row among the fingerprints (`dedup.paragraphs.LINES`)."""
+    batch = Batch(frame)
+    owner, hashes, long = long_lines(batch.column, *line_floors(batch, run))
+    found = pl.DataFrame({"row": (owner[long] + first).astype(np.uint32), "line": hashes[long]}, schema=LINES)
+    return found.unique(maintain_order=True)
+
+
+def line_floors(batch: Batch, run: RunFolder) -> tuple[np.ndarray, int, int]:
+    """Which rows are unspaced, and the shortest lines that count in both scripts."""
+    floors = run.recipe.dedup.paragraphs or Paragraphs()
+    return batch.unspaced, floors.min_characters, floors.unspaced_min_characters
 
 
 def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None = None) -> pl.DataFrame:

@@ -1,0 +1,101 @@
+"""What a run means for earlier ones: documents they hold that are now withdrawn, superseded or better elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from pipelines.run_folder import RunFolder
+from pipelines.stages.curate import withdrawn
+from pipelines.stages.group import CLUSTER_STAGE, own_print_files
+from pipelines.withdrawn import held_by
+from schemas.errors import WrongCall
+from schemas.files import read_json, write_json
+from schemas.manifest import Manifest, load_manifest
+from schemas.recipe import Recipe
+
+FILE: Final = "against.json"
+REPORT: Final = "earlier.json"
+
+
+def check_earlier(recipe: Recipe, folders: Sequence[Path]) -> None:
+    """Runs to be held against must be finished, keep their fingerprints, and have taken them alike."""
+    for folder in folders:
+        load_manifest(folder)
+        earlier = RunFolder(folder.resolve())
+        missing = next((path for path in own_print_files(earlier) if not path.exists()), None)
+        if missing:
+            raise WrongCall(f"{folder} cannot be held against: {missing} is missing (its `stages/` folder was deleted)")
+        ours, theirs = recipe.dedup, earlier.recipe.dedup
+        if (ours.exact, ours.minhash) != (theirs.exact, theirs.minhash):
+            raise WrongCall(
+                f"{folder} took other fingerprints (dedup: {theirs.model_dump()}); use the same `dedup` in the recipe"
+            )
+
+
+def write_against(folder: Path, against: Sequence[Path], replaces: Sequence[Path]) -> None:
+    """Remember which runs this one is held against, as paths from its own folder, with their digests."""
+    write_json(folder / FILE, against_content(folder, against, replaces))
+
+
+def against_content(folder: Path, against: Sequence[Path], replaces: Sequence[Path]) -> dict[str, Any]:
+    """What `against.json` holds."""
+    return {
+        "runs": [os.path.relpath(path.resolve(), folder) for path in against],
+        "replaces": [os.path.relpath(path.resolve(), folder) for path in replaces],
+        "digests": [load_manifest(path).digest for path in (*against, *replaces)],
+    }
+
+
+def parents(run: RunFolder) -> list[str]:
+    """Digests of the manifests that this run was held against or replaces."""
+    path = run.path / FILE
+    return list(read_json(path)["digests"]) if path.exists() else []
+
+
+def replaced_runs(run: RunFolder) -> list[RunFolder]:
+    """Runs that this one takes the place of."""
+    path = run.path / FILE
+    return [RunFolder((run.path / one).resolve()) for one in read_json(path)["replaces"]] if path.exists() else []
+
+
+def report_earlier(run: RunFolder) -> dict[str, list[dict[str, Any]]]:
+    """Write `earlier.json`: documents in earlier shards that this run's lists withdraw, or that it would not keep."""
+    lists = withdrawn(run) if run.recipe.withdrawn else pl.DataFrame(schema={"value": pl.String, "list": pl.String})
+    licences = run.recipe.withdrawn.licences if run.recipe.withdrawn else []
+    replaced = pl.read_parquet(run.stage_file(CLUSTER_STAGE, "replaced.parquet"))
+    told: dict[str, list[dict[str, Any]]] = {"withdrawn": [], "replaced": []}
+    for earlier in (*run.against, *replaced_runs(run)):
+        manifest = load_manifest(earlier.path)
+        curated = pl.scan_parquet(earlier.path / "curated" / "*.parquet").select("id", "doi", "licence", "uri").collect()
+        gone = withdrawn_documents(curated, lists, licences)
+        told["withdrawn"] += _placed(earlier.path, manifest, gone)
+        lost = curated.join(replaced.select("id", why="drop_reason"), on="id")
+        told["replaced"] += _placed(earlier.path, manifest, lost)
+    write_json(run.path / REPORT, told)
+    return told
+
+
+def withdrawn_documents(curated: pl.DataFrame, lists: pl.DataFrame, licences: Sequence[str]) -> pl.DataFrame:
+    """Documents that a list names or whose licence is withdrawn, with why; columns of `curated` and why."""
+    by_doi = curated.join(lists.rename({"value": "doi"}), on="doi").with_columns(
+        why=pl.format("doi {} is on the list {}", "doi", "list")
+    )
+    by_id = curated.join(lists.rename({"value": "id"}), on="id").with_columns(why=pl.format("id is on the list {}", "list"))
+    by_licence = curated.filter(pl.col("licence").is_in(list(licences))).with_columns(
+        why=pl.format("licence {} was withdrawn", "licence")
+    )
+    columns = [*curated.columns, "why"]
+    return pl.concat([frame.select(columns) for frame in (by_doi, by_id, by_licence)]).unique("id", maintain_order=True)
+
+
+def _placed(folder: Path, manifest: Manifest, documents: pl.DataFrame) -> list[dict[str, Any]]:
+    places = held_by(folder, manifest, documents["id"].to_list()) if documents.height else {}
+    return [
+        {"run": folder.name, "manifest": manifest.digest, **row, "shards": places.get(row["id"], [])}
+        for row in documents.sort("id").iter_rows(named=True)
+    ]

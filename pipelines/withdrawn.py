@@ -1,0 +1,61 @@
+"""Lists of what must not be used: retracted DOIs, withdrawn documents; and who held them before."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from schemas.errors import WrongCall
+from schemas.manifest import Manifest
+from tokenization.shards import open_shard
+
+WITHDRAWN: Final = {"value": pl.String(), "list": pl.String()}
+COLUMNS: Final = ("doi", "originalpaperdoi", "original_doi", "id", "doc_id")
+DOI: Final = re.compile(r"10\.\d{4,9}/\S+")
+
+
+def read_withdrawn(path: Path, name: str) -> pl.DataFrame:
+    """DOIs and document ids of a list: one a line, or a CSV with a column `doi` or `id` (Retraction Watch's too)."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongCall(f"list {path}: {error}") from None
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    head = [cell.strip().lower() for cell in lines[0].split(",")] if lines else []
+    column = next((head.index(one) for one in COLUMNS if one in head), None)
+    if column is not None:
+        rows = csv.reader(lines[1:])
+        values = [row[column] for row in rows if len(row) > column]
+    else:
+        values = lines
+    cleaned = [_cleaned(value) for value in values]
+    wrong = next((value for value, clean in zip(values, cleaned, strict=True) if clean is None), None)
+    if wrong is not None:
+        raise WrongCall(f"list {path}: '{wrong}' is neither a DOI nor the id of a document")
+    return pl.DataFrame({"value": cleaned, "list": [name] * len(cleaned)}, schema=WITHDRAWN)
+
+
+def _cleaned(value: str) -> str | None:
+    found = DOI.search(value.strip().lower())
+    if found:
+        return found.group().rstrip(".,;")
+    return value.strip() if re.fullmatch(r"[0-9a-f]{32}", value.strip()) else None
+
+
+def held_by(folder: Path, manifest: Manifest, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """For each id the shards of a finished run that hold it, with the row."""
+    wanted = pl.Series("id", list(ids), dtype=pl.String)
+    places: dict[str, list[dict[str, Any]]] = {}
+    for mixture, parts in manifest.mixtures.items():
+        for component, part in parts.components.items():
+            for shard in part.shards:
+                held = pl.Series(open_shard(folder / shard.path).column("doc_id").to_pylist(), dtype=pl.String)
+                for row in held.is_in(wanted).arg_true():
+                    place = {"mixture": mixture, "component": component, "shard": shard.path, "row": int(row)}
+                    places.setdefault(held[row], []).append(place)
+    return places
