@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from kernels.columns import TextColumn
+from pipelines.stopwatch import Stopwatch
 from schemas.document import EDIT, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe, StepCall
@@ -90,9 +91,10 @@ def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
     return decide(frame, steps).frame
 
 
-def decide(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> Decided:
+def decide(frame: pl.DataFrame, steps: Sequence[BoundStep], watch: Stopwatch | None = None) -> Decided:
     """`run_steps`, with the features of the surviving rows for whoever goes on with them."""
     names = score_names(steps)
+    watch = watch or Stopwatch()
     alive = frame.with_columns(
         pl.int_range(pl.len()).alias("_row"),
         pl.lit(None, pl.String).alias("dropped_by"),
@@ -107,7 +109,8 @@ def decide(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> Decided:
             break
         if step.idle:
             continue
-        alive, column = _apply(alive, column, step)
+        with watch.of(f"step {step.kind.name}", text_bytes(alive["text"])):
+            alive, column = _apply(alive, column, step)
         dropped = alive["dropped_by"].is_not_null()
         gone.append(alive.filter(dropped))
         column = Batch(alive, column).kept(~dropped)
@@ -117,6 +120,11 @@ def decide(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> Decided:
     columns = document_columns(names)
     done = rows.with_columns(scores=scores).select(list(columns)).cast(columns)  # type: ignore[arg-type]
     return Decided(done, column)
+
+
+def text_bytes(text: pl.Series) -> int:
+    """UTF-8 bytes of a text column."""
+    return int(text.str.len_bytes().sum() or 0)
 
 
 def _apply(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> tuple[pl.DataFrame, TextColumn | None]:

@@ -18,6 +18,8 @@ from pipelines.stages.group import CLUSTER_STAGE, row_offsets
 from pipelines.stages.paragraphs import all_repeated, rows_of
 from pipelines.stages.read import STAGE as READ
 from pipelines.stages.read import ParquetRows, line_floors, parquet_frames
+from pipelines.steps import text_bytes
+from pipelines.stopwatch import Stopwatch
 from pipelines.withdrawn import WITHDRAWN, read_withdrawn
 from schemas.benchmark import BenchmarkItem, read_items
 from schemas.document import EDIT, QUARANTINE_COLUMNS, document_columns
@@ -62,26 +64,30 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     decisions = partition_decisions(run, int(task))
     repeated = all_repeated(run)
     rows = _printed_rows(run, int(task)) if repeated.height else None
-    gone = withdrawn(run)
+    lists = withdrawn(run)
     retracted = read_json(run.stage_file(CLUSTER_STAGE, "clusters.json"))["retracted"]
     index = benchmark_index(run)
     dropped: Counter[str] = Counter()
     hits = [pl.DataFrame(schema=HITS)]
     curated = read = 0
+    watch = Stopwatch()
     with (
         ParquetRows(run.path / "curated" / f"{task}.parquet", columns) as kept_rows,
         ParquetRows(run.path / "dropped" / f"{task}.parquet", columns) as dropped_rows,
     ):
         for frame in parquet_frames(run.stage_file(READ, f"{task}.parquet")):
-            frame = _chosen(_withdrawn(_retracted(frame, retracted), gone, run), decisions)
+            frame = _chosen(_withdrawn(_retracted(frame, retracted), lists, run), decisions)
             if rows is not None:
-                frame = _without_boilerplate(frame, rows, repeated, run)
+                with watch.of("paragraphs", text_bytes(frame["text"])):
+                    frame = _without_boilerplate(frame, rows, repeated, run)
             if index is not None:
-                frame, found = _decontaminated(frame, index, run)
+                with watch.of("decontaminate", text_bytes(frame["text"])):
+                    frame, found = _decontaminated(frame, index, run)
                 hits.append(found)
             gone = pl.col("dropped_by").is_not_null()
-            kept_rows.append(frame.filter(~gone))
-            dropped_rows.append(frame.filter(gone))
+            with watch.of("write corpus", text_bytes(frame["text"])):
+                kept_rows.append(frame.filter(~gone))
+                dropped_rows.append(frame.filter(gone))
             dropped.update(frame["dropped_by"].drop_nulls().to_list())
             read += frame.height
             curated += int(frame["dropped_by"].null_count())
@@ -90,6 +96,7 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
             rows.append(frame)
     with written_whole(run.stage_file(STAGE, f"{task}.hits.parquet")) as temporary:
         pl.concat(hits).write_parquet(temporary)
+    run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {"documents": read, "curated": curated, "dropped": dict(sorted(dropped.items()))}
 
 

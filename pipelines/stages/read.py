@@ -18,7 +18,8 @@ from dedup.paragraphs import LINES, long_lines
 from kernels.columns import TextColumn
 from pipelines.reading import read_frames
 from pipelines.run_folder import RunFolder
-from pipelines.steps import decide
+from pipelines.steps import decide, text_bytes
+from pipelines.stopwatch import Stopwatch
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.files import written_whole
 from schemas.recipe import Paragraphs
@@ -100,6 +101,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     dropped: Counter[str] = Counter()
     by_source: Counter[str] = Counter()
     retracts: set[str] = set()
+    watch = Stopwatch()
     documents = quarantined = characters = printed = 0
     with (
         ParquetRows(run.stage_file(STAGE, f"{task}.parquet"), document_columns(run.score_names)) as out,
@@ -108,14 +110,17 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         ParquetRows(run.stage_file(STAGE, f"{task}.lines.parquet"), LINES) as lines,
     ):
         for file in files:
-            for frame, unreadable in read_frames(file, sources[file.source]):
+            for frame, unreadable in watch.each(f"read {file.source}", read_frames(file, sources[file.source])):
                 broken.append(unreadable)
                 quarantined += unreadable.height
                 if frame.is_empty():
                     continue
-                done = decide(frame, run.steps)
+                size = text_bytes(frame["text"])
+                watch.add(f"read {file.source}", size)
+                done = decide(frame, run.steps, watch)
                 decided = done.frame
-                out.append(decided)
+                with watch.of("write documents", size):
+                    out.append(decided)
                 documents += decided.height
                 characters += int(decided["text"].str.len_chars().sum())
                 by_source[file.source] += decided.height
@@ -123,10 +128,12 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                 alive = decided.filter(pl.col("dropped_by").is_null())
                 dropped.update(decided["dropped_by"].drop_nulls().to_list())
                 if alive.height:
-                    prints.append(fingerprints(alive, run, done.alive))
+                    with watch.of("fingerprints", text_bytes(alive["text"])):
+                        prints.append(fingerprints(alive, run, done.alive))
                     if run.recipe.dedup.paragraphs:
                         lines.append(line_hashes(alive, run, printed))
                     printed += alive.height
+    run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {
         "documents": documents,
         "characters": characters,

@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from pipelines.run_folder import RunFolder
 from pipelines.stages.read import parquet_frames
+from pipelines.steps import text_bytes
+from pipelines.stopwatch import Stopwatch
 from schemas.errors import CurateError
 from schemas.files import sha256_file, written_whole
 from schemas.recipe import Mixture
@@ -103,8 +105,10 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     tokenizer = run_tokenizer(run)
     tables: list[pa.Table] = []
     tokens_of: list[pl.DataFrame] = []
+    watch = Stopwatch()
     for frame in parquet_frames(run.path / "curated" / f"{task}.parquet"):
-        ids = tokenizer.encode_documents(frame["text"].to_list())
+        with watch.of("tokenize", text_bytes(frame["text"])):
+            ids = tokenizer.encode_documents(frame["text"].to_list())
         lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
         offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
         values = np.concatenate([np.asarray(one, dtype=np.int32) for one in ids]) if ids else np.zeros(0, np.int32)
@@ -125,6 +129,7 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
             writer.write_table(table)
         documents = table.num_rows
         tokens = sum(int(frame["tokens"].sum()) for frame in tokens_of)
+    run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {"documents": documents, "tokens": tokens}
 
 
