@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from dedup.minhash import word_folds
+from dedup.near_items import Arrays, shingle_index
 from dedup.rolling import letters_of, prefix_hashes
 from kernels.characters import character_classes, folded_characters
 from kernels.columns import TextColumn
@@ -22,6 +23,7 @@ COMMON_NGRAM_ITEMS: Final = 3  # an n-gram of more different questions than this
 LONG_ANCHOR: Final = 16  # letters whose rolling hash announces a question
 SHORT_ANCHOR: Final = 6
 ALONE_WEIGHT: Final = 48  # letters (an ideograph counts 3) from which a question counts without options
+SENTENCE_WEIGHT: Final = 12  # the same, where the question is a line or sentence of its own
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class ContaminationIndex:
     options: npt.NDArray[np.uint64]
     option_lengths: npt.NDArray[np.int64]
     option_bounds: npt.NDArray[np.int64]
+    shingles: Arrays
 
 
 def whole_hashes(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Any]:
@@ -96,10 +99,13 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
             "item": [item.id for item in listed],
             "grams": gram_counts,
             "alone": weights >= ALONE_WEIGHT,
+            # Asked of several items ("Which is true?") it tells none of them.
+            "sentence": (weights >= SENTENCE_WEIGHT) & (pl.Series(hashes).is_unique().to_numpy()),
             "options": counts,
             "checkable": lengths >= SHORT_ANCHOR,
+            "question": questions,
         },
-        schema_overrides={"benchmark": pl.String, "item": pl.String},
+        schema_overrides={"benchmark": pl.String, "item": pl.String, "question": pl.String},
     )
     return ContaminationIndex(
         items=table,
@@ -110,6 +116,7 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
         options=option_hashes,
         option_lengths=option_lengths,
         option_bounds=np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
+        shingles=shingle_index(listed, unspaced),
     )
 
 
@@ -134,6 +141,7 @@ def save_index(index: ContaminationIndex, path: Path) -> None:
         "option_lengths": index.option_lengths,
         "option_bounds": index.option_bounds,
     }
+    arrays |= {f"shingles_{name}": array for name, array in index.shingles.items()}
     for kind, tables in (("grams", index.grams), ("anchors", index.anchors)):
         for size, (values, owners) in tables.items():
             arrays[f"{kind}_{size}_values"], arrays[f"{kind}_{size}_owners"] = values, owners
@@ -160,4 +168,5 @@ def load_index(path: Path) -> ContaminationIndex:
             options=arrays["options"],
             option_lengths=arrays["option_lengths"],
             option_bounds=arrays["option_bounds"],
+            shingles={name.removeprefix("shingles_"): arrays[name] for name in arrays.files if name.startswith("shingles_")},
         )

@@ -1,10 +1,11 @@
 """Find benchmark items in documents: long overlaps by n-grams, whole items by their letters.
 
-Two ways, each with its own stream of the text:
+Three ways, the last in `dedup.near_items`:
 
 - *n-grams of units* (13, as GPT-3 and Llama 2 used; twice as many characters in unspaced
   scripts): any shared n-gram of a question marks the document, unless the n-gram stands in
   several different questions, as "which of the following is the most likely" does.
+- *with noise*: letters' shingles of question and options, most of them in a window of its length.
 - *whole items*: the question's letters and digits without spaces, case or punctuation, found by
   a rolling hash at any place, so that lost spaces and line breaks do not hide it. A short
   question counts only with most of its options near it, in any order.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,7 @@ from numba import njit
 
 from dedup.contamination_index import ContaminationIndex
 from dedup.minhash import word_folds
+from dedup.near_items import near_hits
 from dedup.rolling import find_spans, letters_of, prefix_hashes, sieve_of, span_hash
 from kernels.characters import character_classes, folded_characters
 from kernels.columns import TextColumn
@@ -29,6 +31,8 @@ from kernels.segment import IS_WORD
 
 MOST_OPTIONS: Final = 0.6
 WINDOW_LETTERS: Final = 400  # how far from its question an option may stand, beyond the item's length
+
+NOTED: Final = "near-copy"
 
 HITS: Final = {
     "id": pl.String(),
@@ -88,7 +92,16 @@ def find_items(ids: pl.Series, text: pl.Series, index: ContaminationIndex) -> pl
     if text.is_empty() or index.items.is_empty():
         return pl.DataFrame(schema=HITS)
     column = TextColumn(text)
-    hits = pl.concat([_gram_hits(column, index), _item_hits(column, index)])
+    mixed, places, bounds = letters_of(column.data, column.offsets, character_classes(), folded_characters())
+    letters = (mixed, places, bounds, *prefix_hashes(mixed))
+    items = _item_hits(column, letters, index)
+    near = near_hits(letters, index.shingles, index.items["question"], column)
+    hits = pl.concat([_gram_hits(column, index), items, near])
+    # What is told in a stronger way need not be noted as a near-copy as well.
+    told = hits.filter(pl.col("kind") != NOTED).select("row", "number").unique()
+    hits = pl.concat(
+        [hits.filter(pl.col("kind") != NOTED), hits.filter(pl.col("kind") == NOTED).join(told, on=["row", "number"], how="anti")]
+    )
     origins = pl.Series(column.offsets[:-1])
     return (
         hits.with_columns(
@@ -102,6 +115,11 @@ def find_items(ids: pl.Series, text: pl.Series, index: ContaminationIndex) -> pl
         .cast(HITS)  # type: ignore[arg-type]
         .sort("id", "benchmark", "item", "kind", "start")
     )
+
+
+def flagged_only(hits: pl.DataFrame) -> pl.Series:
+    """Which hits are only noted: near-copies, for which nothing is dropped."""
+    return hits["kind"] == NOTED
 
 
 RAW_HITS: Final = {
@@ -124,14 +142,14 @@ def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
         if not len(values):
             continue
         rows, starts, entries = find_spans(prefix, powers, bounds, n, values, sieve_of(values))
-        if not rows:
+        if not len(rows):
             continue
-        at = np.array(starts)
+        at = starts
         found = pl.DataFrame(
             {
-                "row": np.array(rows),
-                "number": owners[np.array(entries)],
-                "gram": values[np.array(entries)],
+                "row": rows,
+                "number": owners[entries],
+                "gram": values[entries],
                 "start": starts_of[at] + column.offsets[rows],
                 "end": ends_of[at + n - 1] + column.offsets[rows],
             }
@@ -153,17 +171,30 @@ def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def _item_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
-    mixed, places, bounds = letters_of(column.data, column.offsets, character_classes(), folded_characters())
-    prefix, powers = prefix_hashes(mixed)
+# What may stand around a question that is a sentence of its own.
+OPENS: Final = re.compile(r"(?:^|[\n。！？!?.:：;；>*#|)）\]】0-9、])[\s\"“'‘(（【\[_*]*$")
+CLOSES: Final = re.compile(r"^[\s\"”'’)）】\]_*]*(?:$|[\n。！？!?.:：;；(（_…—,，])")
+AROUND: Final = 24  # bytes looked at on each side
+
+
+def _stands_alone(column: TextColumn, row: int, start: int, end: int) -> bool:
+    """Whether the bytes `start:end` of all texts are a line or sentence of their own in text `row`."""
+    low, high = max(int(column.offsets[row]), start - AROUND), min(int(column.offsets[row + 1]), end + AROUND)
+    before = bytes(column.data[low:start]).decode("utf-8", "ignore")
+    after = bytes(column.data[end:high]).decode("utf-8", "ignore")
+    return OPENS.search(before) is not None and CLOSES.match(after) is not None
+
+
+def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], index: ContaminationIndex) -> pl.DataFrame:
+    _, places, bounds, prefix, powers = letters
     frames = [pl.DataFrame(schema=RAW_HITS)]
     for size, (values, owners) in index.anchors.items():
         if not len(values):
             continue
         rows, starts, entries = find_spans(prefix, powers, bounds, size, values, sieve_of(values))
-        if not rows:
+        if not len(rows):
             continue
-        row, end, number = np.array(rows), np.array(starts) + size, owners[np.array(entries)]
+        row, end, number = rows, starts + size, owners[entries]
         whole, found, first, last = _verify(
             prefix,
             powers,
@@ -181,7 +212,12 @@ def _item_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
         options = index.items["options"].to_numpy()[number]
         alone = index.items["alone"].to_numpy()[number]
         with_options = (options > 0) & (found >= np.ceil(MOST_OPTIONS * options))
-        hit = whole & (alone | with_options)
+        first_byte, end_byte = places[first], places[last - 1] + 1
+        sentence = index.items["sentence"].to_numpy()[number] & whole & ~alone & ~with_options
+        for at in np.flatnonzero(sentence):
+            begins = places[end[at] - index.question_lengths[number[at]]]
+            sentence[at] = _stands_alone(column, row[at], int(begins), int(places[end[at] - 1] + 1))
+        hit = whole & (alone | with_options | sentence)
         overlap = np.where(options > 0, found / np.maximum(options, 1), 1.0)
         frames.append(
             pl.DataFrame(
@@ -190,8 +226,8 @@ def _item_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
                     "number": number[hit],
                     "kind": pl.Series(np.where(with_options[hit], "item", "question"), dtype=pl.String),
                     "overlap": overlap[hit],
-                    "start": places[first[hit]],
-                    "end": places[last[hit] - 1] + 1,
+                    "start": first_byte[hit],
+                    "end": end_byte[hit],
                 },
                 schema=RAW_HITS,
             )

@@ -60,10 +60,12 @@ def span_hash(prefix, powers, start, end):  # type: ignore[no-untyped-def]
 def find_spans(prefix, powers, bounds, n, wanted, sieve):  # type: ignore[no-untyped-def]
     """Positions of every window of n values whose hash is in `wanted` (sorted): rows, starts, entries.
 
-    `sieve` is a table of bytes by the low bits of the hash: nearly all windows end there.
+    `sieve` is a table of bytes by the low bits of the hash: nearly all windows end there. The first
+    pass notes where each window was found, so that the arrays returned can be made at their size.
     """
-    rows, starts, entries = [np.int64(0)][:0], [np.int64(0)][:0], [np.int64(0)][:0]
     mask = uint64(sieve.size - 1)
+    place = np.full(max(prefix.size - 1, 0), -1, np.int32)
+    count = 0
     for row in range(bounds.size - 1):
         for start in range(bounds[row], bounds[row + 1] - n + 1):
             value = span_hash(prefix, powers, start, start + n)
@@ -71,11 +73,22 @@ def find_spans(prefix, powers, bounds, n, wanted, sieve):  # type: ignore[no-unt
             if sieve[np.int64(spread & mask)] == 0:
                 continue
             at = np.searchsorted(wanted, value)
+            if at < wanted.size and wanted[at] == value:
+                place[start] = at
             while at < wanted.size and wanted[at] == value:
-                rows.append(np.int64(row))
-                starts.append(np.int64(start))
-                entries.append(np.int64(at))
+                count += 1
                 at += 1
+    rows, starts, entries = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
+    count = 0
+    for row in range(bounds.size - 1):
+        for start in range(bounds[row], bounds[row + 1] - n + 1):
+            if place[start] >= 0:
+                at = np.int64(place[start])
+                value = wanted[at]
+                while at < wanted.size and wanted[at] == value:
+                    rows[count], starts[count], entries[count] = row, start, at
+                    count += 1
+                    at += 1
     return rows, starts, entries
 
 

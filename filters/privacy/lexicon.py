@@ -15,6 +15,7 @@ from schemas.errors import WrongCall
 
 LEXICON: Final = Path(__file__).with_name("lexicon.yaml")
 PERSON_TAGS: Final = {"nr", "nrt", "nrfg"}
+FREQUENT: Final = 300  # what the dictionary calls a name and yet is that frequent is a word: 康复, 谢谢
 
 
 @dataclass(frozen=True)
@@ -50,4 +51,4 @@ def ordinary_words() -> frozenset[str]:
     """Chinese words of jieba's dictionary that are no names of persons."""
     text = files("jieba").joinpath("dict.txt").read_text(encoding="utf-8")
     rows = (line.split(" ") for line in text.splitlines())
-    return frozenset(row[0] for row in rows if len(row) == 3 and row[2] not in PERSON_TAGS and len(row[0]) > 1)
+    return frozenset(row[0] for row in rows if len(row) == 3 and len(row[0]) > 1 and (row[2] not in PERSON_TAGS or int(row[1]) >= FREQUENT))

@@ -22,10 +22,10 @@ LABEL_ZH: Final = (
 LABELLED_ZH: Final = re.compile(rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]\s{{0,4}}(?P<name>[{HAN}·]{{2,8}}|[{HAN}](?:\s{{1,2}})[{HAN}])")
 SAID_ZH: Final = re.compile(rf"(?:我叫|名叫|姓名是|名字是|名字叫|本人叫?|署名|此致|敬礼|叫做)\s?(?P<name>[{HAN}]{{2,4}})")
 TITLES_ZH: Final = (
-    r"主治医师|主任医师|副主任医师|住院医师|副主任|主任|医师|医生|大夫|教授|护士长|护士|院长|副院长|博士|专家|药师|"
+    r"主治医[师生]|主任医师|副主任医师|住院医师|副主任|主任|医师|医生|大夫|教授|护士长|护士|院长|副院长|博士|专家|药师|"
     r"先生|女士|小姐|太太|阿姨|叔叔|师傅|老师|同志|大爷|大妈|奶奶|爷爷|某某|某"
 )
-TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}})(?P<title>{TITLES_ZH})")
+TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}})(?P<title>{TITLES_ZH})(?![些个种天日年月段地处类位])")
 PATIENT_ZH: Final = re.compile(
     rf"(?:患者|病人|病员|产妇|患儿|死者|伤者|家属)\s?(?P<name>[{HAN}]{{2,4}}?)(?=\s?[,，、。(（;；]|\s?[男女]\s?[,，、\d(（]|因|于\d|\s\d)"
 )
@@ -173,17 +173,19 @@ def is_chinese_name(value: str, lexicon: Lexicon, titled: bool = False) -> bool:
     return (titled or given not in ordinary_words()) and not (given[0] in _GRAMMAR or given[-1] in _GRAMMAR)
 
 
-_GRAMMAR: Final = frozenset("的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血")
+_GRAMMAR: Final = frozenset("的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血您床谢祝")
 
 
 def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) -> int:
     """How many characters before a title are a name: 张医生 1, 李小明主任 3, 主治医生 0."""
     if not before:
         return 0
-    for length in (4, 3, 2):
+    for length in () if title.startswith("某") else (4, 3, 2):
         candidate = before[-length:]
         if len(candidate) == length and is_chinese_name(candidate, lexicon, titled=length > 2):
             surname = _surname(candidate, lexicon) or ""
+            if surname in lexicon.doubtful_surnames and candidate[len(surname) :] in ordinary_words():
+                continue
             previous = text[at - length - 1 : at - length]
             clear = not re.match(f"[{HAN}]", previous) or previous in BEFORE_NAME
             if clear and not (surname in lexicon.doubtful_surnames and previous not in BEFORE_NAME and previous.strip()):
@@ -196,7 +198,7 @@ def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) 
     clear = not re.match(f"[{HAN}]", previous) or (previous in BEFORE_NAME and surname not in lexicon.doubtful_surnames)
     if joined and re.match(f"[{HAN}]", previous):
         return 0
-    if not clear or surname in lexicon.doubtful_surnames and surname in "于向和时应成解安任何都全过相":
+    if not clear or surname in lexicon.doubtful_surnames and surname in "于向和时应成解安任何都全过相谢祝管":
         return 0
     return len(surname)
 

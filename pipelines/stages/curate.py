@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from dedup.contamination_index import ContaminationIndex, build_index, load_index, save_index
-from dedup.decontamination import HITS, cut_spans, find_items
+from dedup.decontamination import HITS, cut_spans, find_items, flagged_only
 from dedup.paragraphs import without_repeated
 from pipelines.run_folder import RunFolder
 from pipelines.stages.group import CLUSTER_STAGE, row_offsets
@@ -211,13 +211,17 @@ def _decontaminated(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     alive = frame.filter(pl.col("dropped_by").is_null())
     hits = find_items(alive["id"], alive["text"], index)
-    if hits.is_empty():
+    noted = hits.filter(flagged_only(hits))
+    if noted.height:
+        frame = _noted(frame, noted)
+    told = hits.filter(~flagged_only(hits))
+    if told.is_empty():
         return frame, hits
     assert run.recipe.decontaminate is not None
     if run.recipe.decontaminate.action == "cut":
-        return _cut(frame, hits), hits
+        return _cut(frame, told), hits
     first = (
-        hits.sort("id", pl.col("overlap"), "benchmark", "item", descending=[False, True, False, False])
+        told.sort("id", pl.col("overlap"), "benchmark", "item", descending=[False, True, False, False])
         .group_by("id", maintain_order=True)
         .agg(
             pl.format(
@@ -239,6 +243,21 @@ def _decontaminated(
         ).drop("why"),
         hits,
     )
+
+
+def _noted(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
+    """Count near-copies of benchmark items among a document's edits; the document stays as it is."""
+    counts = noted.group_by("id").agg(_noted=pl.struct("benchmark", "item").n_unique())
+    joined = frame.join(counts, on="id", how="left", maintain_order="left")
+    edit = pl.struct(
+        pl.lit("decontaminate").alias("step"),
+        pl.lit("near-copies of benchmark items noted").alias("what"),
+        pl.col("_noted").cast(pl.Int64).alias("count"),
+    ).cast(EDIT)
+    found = pl.col("_noted").is_not_null()
+    return joined.with_columns(
+        edits=pl.when(found).then(pl.concat_list("edits", edit)).otherwise(pl.col("edits"))
+    ).drop("_noted")
 
 
 def _cut(frame: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
