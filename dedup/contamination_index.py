@@ -100,7 +100,7 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
             "grams": gram_counts,
             "alone": weights >= ALONE_WEIGHT,
             # Asked of several items ("Which is true?") it tells none of them.
-            "sentence": (weights >= SENTENCE_WEIGHT) & (pl.Series(hashes).is_unique().to_numpy()),
+            "sentence": (weights >= SENTENCE_WEIGHT) & (pl.DataFrame({"h": hashes}).select(pl.len().over("h") <= 2).to_series().to_numpy()),
             "options": counts,
             "checkable": lengths >= SHORT_ANCHOR,
             "question": questions,

@@ -25,7 +25,7 @@ from schemas.benchmark import BenchmarkItem
 
 SHINGLE_LETTERS: Final = 12
 SHINGLE_CHARACTERS: Final = 5
-COMMON_SHINGLE_ITEMS: Final = 8  # a shingle of more items says nothing: "which of the following"
+COMMON_SHINGLE_ITEMS: Final = 5  # a shingle of more items says nothing: "which of the following"
 MIN_SHINGLES: Final = 5
 # Measured on planted and on clean text (benchmarks/decontamination.py).
 MIN_COVERAGE: Final = 0.5
@@ -175,6 +175,7 @@ RAW: Final = {
 
 
 BOUNDARY: Final = re.compile(r"[\n。！？!?:：；;]|\.\s")
+EDGE: Final = 8  # bytes to the end of the whole text
 REACH: Final = 24  # bytes, about two spoilt shingles, to the ends of a short question
 
 
@@ -183,8 +184,8 @@ def _between_boundaries(column: TextColumn, row: int, start: int, end: int) -> b
     low, high = max(int(column.offsets[row]), start - REACH), min(int(column.offsets[row + 1]), end + REACH)
     before = bytes(column.data[low:start]).decode("utf-8", "ignore")
     after = bytes(column.data[end:high]).decode("utf-8", "ignore")
-    opens = low == column.offsets[row] or BOUNDARY.search(before) is not None
-    return opens and (high == column.offsets[row + 1] or BOUNDARY.search(after) is not None)
+    opens = start - column.offsets[row] < EDGE or BOUNDARY.search(before) is not None
+    return bool(opens and (column.offsets[row + 1] - end < EDGE or BOUNDARY.search(after) is not None))
 
 
 def _judged(

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from dedup.contamination_index import build_index, load_index, save_index
-from dedup.decontamination import cut_spans, find_items
+from dedup.decontamination import cut_spans, find_items, flagged_only
 from schemas.benchmark import BenchmarkItem, read_items
 from schemas.errors import WrongCall
 
@@ -38,6 +38,7 @@ def found(*texts: str) -> list[set[str]]:
     """Items found in each text."""
     ids = pl.Series([str(number) for number in range(len(texts))])
     hits = find_items(ids, pl.Series(list(texts)), build_index([LONG, SHORT, CHINESE]))
+    hits = hits.filter(~flagged_only(hits))
     return [set(hits.filter(pl.col("id") == one)["item"]) for one in ids]
 
 
@@ -54,7 +55,30 @@ def test_a_part_of_a_long_question_is_found() -> None:
 
 
 def test_clean_text_and_bare_short_questions_are_left() -> None:
-    assert found(CLEAN, "What is the antidote for heparin? It is protamine.", "", "下列哪一项不是") == [set()] * 4
+    told = "The antidote for heparin is protamine, which binds it within minutes of being given."
+    assert found(CLEAN, told, "", "下列哪一项不是") == [set()] * 4
+
+
+def test_a_short_question_counts_where_it_is_a_sentence_of_its_own() -> None:
+    assert found("Review.\nAntidote for heparin?\nThink before you turn the page.") == [{"short"}]
+    assert found("We looked for an antidote for heparin, in vain.") == [set()]
+
+
+def test_noise_and_page_breaks_do_not_hide_an_item() -> None:
+    noisy = LONG.question.replace("chest", "che5t").replace("blood", "bl0od").replace("management", "managernent")
+    words = CHINESE.question
+    broken = f"{words[:9]}\n\n137\n\n内科学 第三卷\n\n{words[9:]}\n" + "\n".join(CHINESE.options)
+    assert found(f"{noisy} {' '.join(LONG.options)}", broken) == [{"long"}, {"zh"}]
+
+
+def test_a_vignette_with_other_numbers_and_words_is_noted_not_dropped() -> None:
+    changed = (
+        "A 61-year-old woman has crushing chest pain for two hours and her pulse falls after morphine is given by "
+        "the ambulance crew. Which of the following is the best next step?"
+    )
+    hits = find_items(pl.Series(["a"]), pl.Series([changed]), build_index([LONG, SHORT, CHINESE]))
+    assert hits["kind"].to_list() in (["near-copy"], [])
+    assert flagged_only(hits).all()
 
 
 def test_boilerplate_shared_by_many_items_is_no_hit() -> None:
