@@ -60,23 +60,57 @@ def decode(data, at, end):  # type: ignore[no-untyped-def]
     return np.uint32(0xFFFD), 1
 
 
+MOST_SYMBOLS: Final = 16  # a longer run of signs is no part of a word
+
+
 @njit(cache=True, inline="always")
-def _joins(code):  # type: ignore[no-untyped-def]
-    """Signs that bind a digit to what stands before it: . , - / : < = > ^ _ ± × – ′ −"""
-    return (
-        code == 0x2E
-        or code == 0x2C
-        or code == 0x2D
-        or code == 0x2F
-        or (0x3A <= code <= 0x3E and code != 0x3B)
-        or code == 0x5E
-        or code == 0xB1
-        or code == 0xD7
-        or code == 0x2013
-        or code == 0x2032
-        or code == 0x2212
-        or code == 0x5F
-    )
+def _is_hyphen(code):  # type: ignore[no-untyped-def]
+    """- – — ~"""
+    return code == 0x2D or code == 0x2013 or code == 0x2014 or code == 0x7E
+
+
+@njit(cache=True)
+def _stays_inside(data, at, end, classes, code, width, before, upper_follows):  # type: ignore[no-untyped-def]
+    """Whether the sign at `at` is part of the unit it stands in, as spaCy's English tokenizer has it.
+
+    Signs at the ends of a run without spaces stand alone; one inside stays, but for those that
+    part words: heart-lung, and/or, one,two, end.Next, 10-20.
+    """
+    if code >= 0x2E80:
+        return False
+    place, run = at + width, 1
+    following, step = np.uint32(0), 0
+    while place < end and run <= MOST_SYMBOLS:
+        following, step = decode(data, place, end)
+        kind = classes[following] if following < TABLE_SIZE else SYMBOL
+        if kind != SYMBOL:
+            break
+        if following >= 0x2E80:
+            return False
+        place += step
+        run += 1
+    if place >= end or run > MOST_SYMBOLS or not (kind == LETTER or kind == DIGIT):
+        return False
+    if before == SYMBOL:
+        return True
+    if run > 1:
+        second, _ = decode(data, at + width, end)
+        return not ((code == 0x2E and second == 0x2E) or (_is_hyphen(code) and _is_hyphen(second)))
+    if (code == 0x27 or code == 0x2019) and kind == LETTER:
+        return False  # opens a unit of its own: 's
+    if _is_hyphen(code):
+        if kind == LETTER:
+            return False
+        return not (before == DIGIT and code == 0x2D)
+    if before == DIGIT and kind == DIGIT and (code == 0x2B or code == 0x2A or code == 0x5E):
+        return False
+    if kind == LETTER and (code == 0x3A or code == 0x3C or code == 0x3D or code == 0x3E or code == 0x2F):
+        return False
+    if code == 0x2C and before == LETTER and kind == LETTER:
+        return False
+    if code == 0x2E and before == LETTER and 65 <= following <= 90:
+        return upper_follows
+    return True
 
 
 @njit(cache=True)
@@ -114,6 +148,8 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
             flag = np.uint8(0)
             first = code
             previous = kind
+            before = kind  # of the character before, signs inside included
+            letter = np.uint32(0)  # the last letter
             # An apostrophe directly before a letter opens a unit such as 's.
             opens = False
             if kind == SYMBOL and (code == 0x27 or code == 0x2019) and at + width < end:
@@ -134,6 +170,7 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                 length += 1
                 at += width
                 if kind == LETTER:
+                    letter = code
                     flag |= np.uint8(HAS_LETTER | IS_WORD)
                 elif kind == DIGIT:
                     flag |= np.uint8(IS_WORD)
@@ -153,26 +190,25 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                         continue
                     break
                 if kind == LETTER or kind == DIGIT:
+                    before = kind
                     continue
+                if kind != SYMBOL:
+                    break
                 # An initial keeps its dot: L., i.e
                 if code == 0x2E and previous == LETTER and length == 1 and classes[first] == LETTER:
-                    kind = LETTER
+                    before, kind = LETTER, LETTER
                     continue
-                # A sign before a digit stays inside: 3.5, 1,000, 0.9–1.2, IL-6, p<0.05.
-                if (previous == DIGIT or previous == LETTER) and at + width < end and _joins(code):
-                    following, _ = decode(data, at + width, end)
+                # A hyphen that ends a word stays with it: high-, two- and three-fold.
+                if code == 0x2D and previous == LETTER and before == LETTER:
+                    following, _ = decode(data, at + width, end) if at + width < end else (np.uint32(32), 1)
                     follower = classes[following] if following < TABLE_SIZE else SYMBOL
-                    if follower == DIGIT:
-                        kind = DIGIT
+                    if follower == SPACE or follower == NEWLINE:
+                        before, kind = LETTER, LETTER
                         continue
-                    # Indices and powers: x_i, s^n.
-                    if follower == LETTER and (code == 0x5F or code == 0x5E):
-                        kind = LETTER
-                        continue
-                    # A hyphen that ends a word stays with it: high-, two- and three-fold.
-                    if code == 0x2D and previous == LETTER and follower != LETTER and follower != IDEOGRAPH:
-                        kind = LETTER
-                        continue
+                lower = not (97 <= letter <= 122)
+                if _stays_inside(data, at, end, classes, code, width, before, lower):
+                    before, kind = SYMBOL, DIGIT
+                    continue
                 break
             starts[count] = start - offsets[row]
             ends[count] = at - offsets[row]

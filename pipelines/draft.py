@@ -98,6 +98,7 @@ class Draft:
     edition: str | None = None
     retracted: bool = False
     retracts: tuple[str, ...] = ()
+    ocr: float | None = None
     edits: tuple[tuple[str, int], ...] = field(default=())
 
     def with_edit(self, what: str, count: int) -> Draft:

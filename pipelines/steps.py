@@ -12,7 +12,7 @@ import polars as pl
 
 from kernels.columns import TextColumn
 from pipelines.stopwatch import Stopwatch
-from schemas.document import EDIT, document_columns
+from schemas.document import EDIT, READ_SCORES, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe, StepCall
 from schemas.step import STEPS, Batch, Outcome, StepKind
@@ -72,7 +72,7 @@ def bind_calls(
 
 def score_names(steps: Sequence[BoundStep]) -> list[str]:
     """All scores that a recipe's documents carry, in the order of its steps; length first, always."""
-    return list(dict.fromkeys(["characters", *(name for step in steps for name in step.scores)]))
+    return list(dict.fromkeys(["characters", *READ_SCORES, *(name for step in steps for name in step.scores)]))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def decide(frame: pl.DataFrame, steps: Sequence[BoundStep], watch: Stopwatch | N
         pl.int_range(pl.len()).alias("_row"),
         pl.lit(None, pl.String).alias("dropped_by"),
         pl.lit(None, pl.String).alias("drop_reason"),
-        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names[1:]),
+        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names if name not in ("characters", *READ_SCORES)),
+        *(pl.col(name).alias(f"_score_{name}") for name in READ_SCORES),
         _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),
     )
     column: TextColumn | None = None

@@ -56,8 +56,11 @@ READ_COLUMNS: Final[dict[str, pl.DataType]] = {
     "retracted": pl.Boolean(),
     "retracts": pl.List(pl.String),
     "superseded_by": pl.String(),
+    "ocr": pl.Float64(),
     "edits": pl.List(EDIT),
 }
+# What a reader tells and documents carry among their scores.
+READ_SCORES: Final = ("ocr",)
 DECISION_COLUMNS: Final[dict[str, pl.DataType]] = {
     "dropped_by": pl.String(),
     "drop_reason": pl.String(),
@@ -79,7 +82,8 @@ def scores_type(names: Sequence[str]) -> pl.Struct:
 
 def document_columns(score_names: Sequence[str]) -> dict[str, pl.DataType]:
     """All columns of a document, in file order, for a recipe with these scores."""
-    return {**READ_COLUMNS, "scores": scores_type(score_names), **DECISION_COLUMNS}
+    read = {name: kind for name, kind in READ_COLUMNS.items() if name not in READ_SCORES}
+    return {**read, "scores": scores_type(score_names), **DECISION_COLUMNS}
 
 
 def document_id(source: str, uri: str, place: str) -> str:

@@ -24,6 +24,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Ocr(Strict):
+    """Whether pages without a text layer are read from their picture, and how surely they must be read."""
+
+    enabled: bool = True
+    min_confidence: float | None = Field(0.6, ge=0, le=1)
+
+
 class Source(Strict):
     """Files of one kind and origin; `name` is part of every document's id."""
 
@@ -38,7 +45,14 @@ class Source(Strict):
     language: str | None = None
     text: str | None = None
     title: str | None = None
+    ocr: Ocr = Ocr()
     optional: bool = False
+
+
+    @field_validator("ocr", mode="before")
+    @classmethod
+    def _ocr_switch(cls, value: Any) -> Any:
+        return {"enabled": value} if isinstance(value, bool) else value
 
 
 class StepCall(Strict):
