@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "curate.look_commands",
     "trace": "curate.look_commands",
     "classifier": "curate.classifier_command",
+    "audit": "curate.audit_command",
     "train": "curate.train_command",
     "demo": "curate.demo_command",
 }
@@ -31,6 +32,7 @@ SUMMARIES = {
     "inspect": "Look at a run's documents: summary, by id, by drop reason, by SQL.",
     "report": "Write the HTML report of a run.",
     "trace": "Follow a document to its shards, or a shard row back to its document.",
+    "audit": "Make a page for a reviewer: redactions in context.",
     "classifier": "Train fastText classifiers for the steps of a recipe.",
     "train": "Train a model from a manifest with Megatron-Core.",
     "demo": "Run the bundled sample through the whole line, training included.",

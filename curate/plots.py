@@ -79,6 +79,26 @@ def histogram(logs: npt.NDArray[Any], bins: int = 24) -> Markup:
     return Markup(f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="length distribution">{body}</svg>')
 
 
+def share_histogram(shares: npt.NDArray[Any], bins: int = 20) -> Markup:
+    """Distribution of values between 0 and 1."""
+    counts, edges = np.histogram(np.clip(shares, 0, 1), bins=bins, range=(0, 1))
+    height, width = 84, 300
+    tallest = max(counts.max(), 1)
+    across = (width - 16) / bins
+    parts = [
+        f'<rect class="bar" x="{8 + start * (width - 16):.1f}" y="{height - 22 - count / tallest * (height - 34):.1f}" '
+        f'width="{across - 1:.1f}" height="{count / tallest * (height - 34):.1f}"/>'
+        for count, start in zip(counts, edges[:-1], strict=True)
+        if count
+    ]
+    for value, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
+        x = 8 + value * (width - 16)
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 6}" text-anchor="{anchor}">{value:g}</text>')
+    parts.append(f'<line class="axis" x1="8" x2="{width - 8}" y1="{height - 22}" y2="{height - 22}"/>')
+    body = "".join(parts)
+    return Markup(f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="distribution of scores">{body}</svg>')
+
+
 def _frame(x_low: float, x_high: float, y_low: float, y_high: float, place: Any, x_name: str, y_name: str) -> list[str]:
     parts = []
     for value in _ticks(y_low, y_high):

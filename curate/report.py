@@ -13,6 +13,7 @@ import polars as pl
 
 from curate.differences import marked_differences
 from curate.plots import histogram, line_plot
+from curate.report_quality import quality_parts
 from pipelines.finish import hits
 from pipelines.run_folder import RunFolder
 from schemas.files import read_json, write_text
@@ -27,6 +28,9 @@ NOT_STEPS: Final = {
     "exact": "Exact duplicates: texts that are equal but for white space.",
     "minhash": "Near duplicates by MinHash; the best by authority, quality and edition stays.",
     "decontaminate": "Documents that hold items of the benchmarks.",
+    "superseded": "Earlier editions of documents of which a newer one is there.",
+    "withdrawn": "Documents that a list of retractions or withdrawn licences names.",
+    "paragraphs": "Documents of nothing but lines that other documents hold as well.",
 }
 
 
@@ -68,6 +72,7 @@ def _content(run: RunFolder, manifest: Manifest, models: tuple[Path, ...]) -> di
         "quarantine_more": max(counts.quarantined - QUARANTINE_ROWS, 0),
         "retracted": _retracted(curated, dropped),
         "models": _models(run, models),
+        **quality_parts(run, curated, dropped),
     }
 
 

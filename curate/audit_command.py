@@ -1,0 +1,105 @@
+"""`curate audit`: pages on which a reviewer confirms what a run did."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import jinja2
+import polars as pl
+
+from schemas.errors import WrongCall
+from schemas.files import write_text
+from tokenization.shards import shuffle_keys
+
+RUN = click.Path(path_type=Path, file_okay=False)
+MARK: Final = re.compile(r"\[(?P<kind>[A-Z]{2,10})(?:_\d+)?\]")
+CONTEXT: Final = 60
+# What may be an identifier that was not found: long numbers, at-signs, a title with a name.
+SUSPICIOUS: Final = re.compile(r"\d[\d\s-]{6,}\d|\S+@\S+|(?:Mr|Mrs|Ms|Dr)\.?\s[A-Z][a-z]+|[\u4e00-\u9fff](?:医生|大夫|主任|先生|女士)")
+
+
+@click.group("audit")
+def audit_command() -> None:
+    """Make pages for a reviewer.
+
+    \b
+    Examples:
+      curate audit privacy runs/medical
+      curate audit privacy runs/medical --sample 500 --to review.html
+    """
+
+
+@audit_command.command("privacy")
+@click.argument("run_dir", type=RUN)
+@click.option("--sample", default=200, show_default=True, help="How many redactions to show, evenly over the classes.")
+@click.option("--seed", default=17, show_default=True, help="Which ones.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="The page (default: RUN_DIR/audit-privacy.html).")
+@click.option("--json", "as_json", is_flag=True, help="Print the sample as JSON lines instead.")
+def privacy_command(run_dir: Path, sample: int, seed: int, target: Path | None, as_json: bool) -> None:
+    """A page of redactions in their context, and of what may have been missed, to confirm one by one.
+
+    The page holds no original: that is kept nowhere. The reviewer's answers are saved from the page
+    as JSON; the share of right marks, and of suspicious places that are harmless, is shown on it.
+
+    \b
+    Examples:
+      curate audit privacy runs/medical --sample 100
+      curate audit privacy runs/medical --json | head
+    """
+    marks, suspects = audit_sample(run_dir, sample, seed)
+    if as_json:
+        for one in [*marks, *suspects]:
+            click.echo(json.dumps(one, ensure_ascii=False))
+        return
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        files("curate").joinpath("audit.html").read_text(encoding="utf-8")
+    )
+    path = target or run_dir / "audit-privacy.html"
+    write_text(path, template.render(run=run_dir.name, marks=marks, suspects=suspects))
+    click.echo(path)
+
+
+def audit_sample(run_dir: Path, sample: int, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Redactions in context, evenly over their classes, and places that may hold a missed identifier."""
+    paths = [path for name in ("curated", "dropped") for path in sorted((run_dir / name).glob("*.parquet"))]
+    if not paths:
+        raise WrongCall(f"{run_dir} holds no documents; is it the folder of a finished `curate run`?")
+    touched = (
+        pl.scan_parquet(paths)
+        .filter(pl.col("edits").list.eval(pl.element().struct.field("step") == "phi").list.any())
+        .select("id", "source", "text")
+        .collect()
+    )
+    if touched.is_empty():
+        raise WrongCall(f"no document of {run_dir} was touched by the step `phi`; is it in the recipe?")
+    touched = touched.with_columns(shuffle_keys(touched["id"], seed).alias("key")).sort("key")
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    suspects: list[dict[str, Any]] = []
+    for one in touched.iter_rows(named=True):
+        for match in MARK.finditer(one["text"]):
+            of_kind = by_kind.setdefault(match["kind"], [])
+            if len(of_kind) < sample:
+                of_kind.append(_place(one, match, match["kind"]))
+        for match in SUSPICIOUS.finditer(one["text"]):
+            if len(suspects) < sample:
+                suspects.append(_place(one, match, "left standing"))
+    share = max(1, sample // max(len(by_kind), 1))
+    marks = [place for kind in sorted(by_kind) for place in by_kind[kind][:share]]
+    return marks, suspects
+
+
+def _place(document: dict[str, Any], match: re.Match[str], kind: str) -> dict[str, Any]:
+    text = document["text"]
+    return {
+        "document": document["id"],
+        "source": document["source"],
+        "class": kind,
+        "before": text[max(0, match.start() - CONTEXT) : match.start()],
+        "mark": match.group(),
+        "after": text[match.end() : match.end() + CONTEXT],
+    }
