@@ -33,6 +33,7 @@ EDITION: Final = re.compile(
     r")[)）\]】]*\s*"
 )
 FILE_VERSION: Final = re.compile(r"(?i)(?P<series>(?:chinaxiv|arxiv|medrxiv|biorxiv)?[-:]?\d{4,6}\.\d{4,5})v(?P<version>\d{1,3})")
+MIN_SERIES: Final = 2  # characters left of a title that can name a series
 EDITION_DIGITS: Final = 8  # so that editions sort as text
 
 
@@ -57,7 +58,7 @@ def series_of_title(title: str) -> tuple[str, str] | None:
     last = matches[-1]
     rest = title[: last.start()] + " " + title[last.end() :]
     series = re.sub(r"[\W_]+", " ", rest.lower()).strip()
-    return (series, edition_key(last)) if len(series) >= 4 else None
+    return (series, edition_key(last)) if len(series) >= MIN_SERIES else None
 
 
 def series_of_uri(uri: str) -> tuple[str, str] | None:

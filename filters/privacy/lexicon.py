@@ -28,6 +28,7 @@ class Lexicon:
     eponyms_en: frozenset[str]
     first_names: frozenset[str]
     not_names: frozenset[str]
+    not_names_zh: frozenset[str]
 
 
 @lru_cache(maxsize=2)

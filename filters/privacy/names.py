@@ -52,7 +52,10 @@ LABELLED_EN: Final = re.compile(rf"(?<![A-Za-z])(?:{LABEL_EN})\s?(?::|#)\s{{0,4}
 HONORIFIC: Final = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s{{1,2}}(?P<name>{FULL})")
 SAID_EN: Final = re.compile(rf"(?:[Mm]y\sname\sis|[Nn]ame\sis|(?<![a-z])named|[Ss]incerely,?|[Rr]egards,?|[Cc]heers,?|[Yy]ours\s(?:truly|faithfully|sincerely),?)\s{{1,3}}(?:Dr\.?\s)?(?P<name>{FULL})")
 CREDENTIAL: Final = re.compile(rf"(?P<name>{TOKEN}\s(?:{TOKEN}\s)?{TOKEN}),?\s(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|MBBS|MBChB|FRCP|FRCS|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D\.?)(?![A-Za-z])")
-PAIR: Final = re.compile(rf"(?<![A-Za-z])(?P<first>[A-Z][a-z]+)\s(?:[A-Z]\.?\s)?(?P<last>(?:Mc|Mac|O'|O’)?[A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?![A-Za-z])")
+# Looked at from every word, so that a word before a name does not hide it.
+PAIR: Final = re.compile(
+    r"(?<![A-Za-z])(?=(?P<first>[A-Z][a-z]+)\s(?:[A-Z]\.?\s)?(?P<last>(?:Mc|Mac|O'|O’)?[A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?![A-Za-z]))"
+)
 AFTER_EPONYM: Final = re.compile(r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria)")
 
 
@@ -102,8 +105,8 @@ def _pairs(lexicon: Lexicon) -> Search:
         for match in PAIR.finditer(text, low, high):
             first, last = match.group("first"), match.group("last")
             plain = last in lexicon.not_names or last in lexicon.eponyms_en
-            if first in lexicon.first_names and not plain and not AFTER_EPONYM.match(text, match.end()):
-                yield Span(match.start(), match.end(), "NAME")
+            if first in lexicon.first_names and not plain and not AFTER_EPONYM.match(text, match.end("last")):
+                yield Span(match.start(), match.end("last"), "NAME")
 
     return find
 
@@ -143,7 +146,7 @@ def _cut_name(value: str, lexicon: Lexicon) -> str:
         return value if 2 <= len(squeezed) <= 3 and squeezed not in ordinary_words() and not _epithet(squeezed) else ""
     longest = len(surname) + 2
     if len(squeezed) <= longest:
-        return "" if squeezed in ordinary_words() or squeezed in lexicon.eponyms_zh else value
+        return "" if squeezed in ordinary_words() or squeezed in lexicon.eponyms_zh | lexicon.not_names_zh else value
     return ""
 
 
@@ -167,7 +170,7 @@ def is_chinese_name(value: str, lexicon: Lexicon, titled: bool = False) -> bool:
     surname = _surname(value, lexicon)
     if surname is None or not len(surname) < len(value) <= len(surname) + 2:
         return False
-    if value in lexicon.eponyms_zh or value in ordinary_words() or value[:2] in ordinary_words():
+    if value in lexicon.not_names_zh or value in lexicon.eponyms_zh or value in ordinary_words() or value[:2] in ordinary_words():
         return False
     given = value[len(surname) :]
     return (titled or given not in ordinary_words()) and not (given[0] in _GRAMMAR or given[-1] in _GRAMMAR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,8 +38,8 @@ PRIORITY: Final = (
     "IP",
     "DATE",
     "PHONE",
-    "POSTCODE",
     "ADDRESS",
+    "POSTCODE",
     "BED",
     "AGE",
     "NAME",
@@ -70,16 +70,34 @@ def shadow(text: str) -> str:
 
 
 def settled(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order that do not overlap; of two that do, the higher class, then the longer one."""
+    """Spans in order that do not overlap; of two that do, the higher class, then the longer one.
+
+    What a lower span covers beyond the higher one stays covered: nothing found is let stand.
+    """
     ranked = sorted(set(spans), key=lambda one: (_RANK[one.kind], one.start - one.end, one.start))
     kept: list[Span] = []
     taken: set[int] = set()
     for span in ranked:
-        places = range(span.start, span.end)
-        if span.end > span.start and taken.isdisjoint(places):
-            kept.append(span)
-            taken.update(places)
+        places = set(range(span.start, span.end))
+        if taken.isdisjoint(places):
+            if places:
+                kept.append(span)
+        else:
+            kept.extend(_pieces(span, taken))
+        taken |= places
     return sorted(kept)
+
+
+def _pieces(span: Span, taken: set[int]) -> Iterator[Span]:
+    """The parts of a span that no other has taken."""
+    start = None
+    for place in range(span.start, span.end + 1):
+        free = place < span.end and place not in taken
+        if free and start is None:
+            start = place
+        elif not free and start is not None:
+            yield Span(start, place, span.kind)
+            start = None
 
 
 def marked(text: str, spans: Iterable[Span]) -> tuple[str, dict[str, int]]:
@@ -99,11 +117,15 @@ def marked(text: str, spans: Iterable[Span]) -> tuple[str, dict[str, int]]:
             pieces.append(span.shown)
             continue
         value = _same_value(text[span.start : span.end])
+        if not value:  # signs between two identifiers
+            pieces.append(text[span.start : span.end])
+            counts[span.kind] -= 1
+            continue
         of_kind = numbers.setdefault(span.kind, {})
         number = of_kind.setdefault(value, len(of_kind) + 1)
         pieces.append(f"[{span.kind}]" if number == 1 else f"[{span.kind}_{number}]")
     pieces.append(text[position:])
-    return "".join(pieces), counts
+    return "".join(pieces), {kind: count for kind, count in counts.items() if count}
 
 
 def _same_value(value: str) -> str:

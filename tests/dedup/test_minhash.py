@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 from datasketch import MinHash
 
-from dedup.clustering import choose, components, star_edges
 from dedup.exact import exact_hashes
 from dedup.minhash import MinHashConfig, band_hashes, jaccard_estimate, signatures
 from kernels.columns import TextColumn
@@ -71,34 +70,3 @@ def test_chinese_texts_are_compared_by_characters() -> None:
 def test_exact_hash_ignores_white_space_only() -> None:
     hashes = exact_hashes(pl.Series(["a b\nc", "ab c", "ab d"]))
     assert hashes[0] == hashes[1] != hashes[2]
-
-
-def test_clusters_do_not_depend_on_order() -> None:
-    frame = pl.DataFrame({"id": ["c", "a", "b", "d", "e"], "key": ["1", "1", "2", "2", None]})
-    edges = star_edges(frame)
-    assert edges.rows() == [("a", "c"), ("b", "d")]
-    joined = pl.concat([edges, pl.DataFrame({"left": ["c"], "right": ["d"]})])
-    shuffled = joined.sample(fraction=1, shuffle=True, seed=3)
-    assert components(joined).equals(components(shuffled))
-    assert components(joined)["cluster"].to_list() == ["a"] * 4
-
-
-def test_the_best_of_a_cluster_stays() -> None:
-    clusters = pl.DataFrame({"id": ["a", "b", "c", "d"], "cluster": ["a"] * 4})
-    candidates = pl.DataFrame(
-        {
-            "id": ["a", "b", "c", "d"],
-            "exact": ["x", "y", "y", "z"],
-            "authority": ["B", "A", "A", "A"],
-            "quality": [None] * 4,
-            "edition": ["2024", "2019", "2024", "2024"],
-            "published": [None] * 4,
-            "characters": [10, 90, 20, 30],
-        },
-        schema_overrides={"quality": pl.Float64, "published": pl.String},
-    )
-    decided = choose(clusters, candidates)
-    assert decided.filter(pl.col("dropped_by").is_null())["id"].to_list() == ["d"]
-    again = choose(clusters.reverse(), candidates.reverse())
-    assert decided.equals(again)
-    assert set(decided["kept"]) == {"d"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from schemas.classifier import ClassifierRecipe
 from schemas.document import document_id
 from schemas.files import canonical_digest
 from schemas.manifest import manifest_schema
@@ -12,7 +13,8 @@ from tests.conftest import REPOSITORY
 
 
 def test_published_schemas_are_current() -> None:
-    for name, schema in (("manifest", manifest_schema()), ("recipe", Recipe.model_json_schema())):
+    models = {"manifest": manifest_schema(), "recipe": Recipe.model_json_schema(), "classifier": ClassifierRecipe.model_json_schema()}
+    for name, schema in models.items():
         published = json.loads((REPOSITORY / "schemas" / "published" / f"{name}.schema.json").read_text())
         assert published == json.loads(json.dumps(schema)), f"write schemas/published/{name}.schema.json again"
 
