@@ -51,7 +51,9 @@ def main() -> None:
             right = (given["grade"] == grade).sum()
             print(f"  {grade}: precision {right}/{given.height}, of {(both['grade'] == grade).sum()} by hand")
     for row in both.filter(~same).iter_rows(named=True):
-        print(f"  by hand {row['grade']}, graded {row['authority']} ({row['authority_reason']}): {row['uri']} {row['title']}")
+        print(
+            f"  by hand {row['grade']}, graded {row['authority']} ({row['authority_reason']}): {row['uri']} {row['title']}"
+        )
 
 
 if __name__ == "__main__":

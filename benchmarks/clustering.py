@@ -42,12 +42,23 @@ def write_prints(folder: Path, documents: int, seed: int) -> None:
         copies = np.flatnonzero(rng.random(rows) < DUPLICATES)
         copies = copies[copies > 0]
         for copy in copies:
-            bands[copy, (copy + np.arange(SHARED_BANDS)) % BANDS] = bands[copy - 1, (copy + np.arange(SHARED_BANDS)) % BANDS]
+            bands[copy, (copy + np.arange(SHARED_BANDS)) % BANDS] = bands[
+                copy - 1, (copy + np.arange(SHARED_BANDS)) % BANDS
+            ]
         ids = pl.Series("id", [f"{value:032x}" for value in range(first, first + rows)])
         frame = pl.DataFrame({"id": ids, "copy": pl.Series(np.isin(np.arange(rows), copies))})
         columns = [pl.Series(f"band_{band:03d}", bands[:, band]) for band in range(BANDS)]
-        rest = frame.select(exact="id", authority=pl.lit("C"), quality=pl.lit(None, pl.Float64), edition=pl.lit(None, pl.String), published=pl.lit(None, pl.String), characters=pl.lit(1000))
-        pl.concat([frame, rest, pl.DataFrame(columns)], how="horizontal").write_parquet(folder / f"{number:05d}.parquet")
+        rest = frame.select(
+            exact="id",
+            authority=pl.lit("C"),
+            quality=pl.lit(None, pl.Float64),
+            edition=pl.lit(None, pl.String),
+            published=pl.lit(None, pl.String),
+            characters=pl.lit(1000),
+        )
+        pl.concat([frame, rest, pl.DataFrame(columns)], how="horizontal").write_parquet(
+            folder / f"{number:05d}.parquet"
+        )
 
 
 def group_band(folder: Path, band: str, documents: int) -> int:
@@ -57,7 +68,9 @@ def group_band(folder: Path, band: str, documents: int) -> int:
         first = 0
         for path in sorted(folder.glob("0*.parquet")):
             keys = pl.read_parquet(path, columns=[band])[band]
-            yield pl.DataFrame([pl.Series("row", np.arange(first, first + len(keys), dtype=np.uint32)), keys.alias("key")])
+            yield pl.DataFrame(
+                [pl.Series("row", np.arange(first, first + len(keys), dtype=np.uint32)), keys.alias("key")]
+            )
             first += len(keys)
 
     edges = linked(frames, documents)
@@ -101,18 +114,26 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="curate-clustering-"))
         try:
             write_prints(folder, documents, 17)
-            copies = sum(int(pl.read_parquet(path, columns=["copy"])["copy"].sum()) for path in folder.glob("0*.parquet"))
+            copies = sum(
+                int(pl.read_parquet(path, columns=["copy"])["copy"].sum()) for path in folder.glob("0*.parquet")
+            )
             with Peak() as memory:
                 started = time.perf_counter()
                 names = [f"band_{band:03d}" for band in range(BANDS)]
                 with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
                     edges = sum(pool.map(group_band, [folder] * BANDS, names, [documents] * BANDS))
                 grouped = time.perf_counter() - started
-                clusters = members(components(documents, (pl.read_parquet(folder / f"edges-{name}.parquet") for name in names)))
+                clusters = members(
+                    components(documents, (pl.read_parquet(folder / f"edges-{name}.parquet") for name in names))
+                )
                 first, parts = 0, []
                 for path in sorted(folder.glob("0*.parquet")):
-                    frame = pl.read_parquet(path, columns=["id", "exact", "authority", "quality", "edition", "published", "characters"])
-                    frame = frame.with_columns(row=pl.Series(np.arange(first, first + frame.height, dtype=np.uint32)), superseded=False)
+                    frame = pl.read_parquet(
+                        path, columns=["id", "exact", "authority", "quality", "edition", "published", "characters"]
+                    )
+                    frame = frame.with_columns(
+                        row=pl.Series(np.arange(first, first + frame.height, dtype=np.uint32)), superseded=False
+                    )
                     parts.append(frame.join(clusters, on="row", how="semi"))
                     first += frame.height
                 decided = choose(clusters, pl.concat(parts))

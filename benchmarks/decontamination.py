@@ -1,6 +1,6 @@
 """Benchmark items planted in real documents in six ways: recall, false positives, speed beside reading.
 
-    python benchmarks/decontamination.py --data ../shared/data --items 1000
+python benchmarks/decontamination.py --data ../shared/data --items 1000
 """
 
 from __future__ import annotations
@@ -63,7 +63,14 @@ def planted(item: BenchmarkItem, way: str, rng: random.Random) -> str:
     return noisy(f"{item.question}\n{options_text(options)}", 0.02, rng)
 
 
-WAYS = {"whole": 0.99, "without options": 0.99, "options shuffled": 0.99, "running text": 0.99, "page break": 0.90, "OCR noise of 2%": 0.90}
+WAYS = {
+    "whole": 0.99,
+    "without options": 0.99,
+    "options shuffled": 0.99,
+    "running text": 0.99,
+    "page break": 0.90,
+    "OCR noise of 2%": 0.90,
+}
 
 
 def main() -> None:
@@ -78,11 +85,15 @@ def main() -> None:
     from pipelines.plan import _benchmark_files
 
     assert recipe.decontaminate
-    items = [item for file in _benchmark_files(recipe, root) for item in read_items(file.source, Path(file.location), None)]
+    items = [
+        item for file in _benchmark_files(recipe, root) for item in read_items(file.source, Path(file.location), None)
+    ]
     started = time.perf_counter()
     index = build_index(items, recipe.decontaminate.ngram)
-    print(f"{len(items):,} items indexed in {time.perf_counter() - started:.1f} s; "
-          f"{index.items['checkable'].sum():,} can be told at all")
+    print(
+        f"{len(items):,} items indexed in {time.perf_counter() - started:.1f} s; "
+        f"{index.items['checkable'].sum():,} can be told at all"
+    )
     reading, frames = 0.0, []
     for source in recipe.sources:
         if source.source_type not in ("literature", "textbook", "guideline", "dialogue"):
@@ -99,13 +110,17 @@ def main() -> None:
     seconds = time.perf_counter() - begin
     found = hits.filter(~flagged_only(hits))
     size = documents["text"].str.len_bytes().sum() / 1e6
-    print(f"clean text: {found['id'].n_unique()} of {documents.height:,} documents marked "
-          f"({found['id'].n_unique() / documents.height:.2%}), {hits['id'].n_unique()} with near-copies flagged; "
-          f"{size:.0f} MB in {seconds:.1f} s, reading took {reading:.1f} s: {seconds / reading:.2f} times")
+    print(
+        f"clean text: {found['id'].n_unique()} of {documents.height:,} documents marked "
+        f"({found['id'].n_unique() / documents.height:.2%}), {hits['id'].n_unique()} with near-copies flagged; "
+        f"{size:.0f} MB in {seconds:.1f} s, reading took {reading:.1f} s: {seconds / reading:.2f} times"
+    )
     for row in found.head(arguments.show).iter_rows(named=True):
         item = next(one for one in items if one.id == row["item"] and one.benchmark == row["benchmark"])
         text = documents.filter(pl.col("id") == row["id"])["text"][0].encode()
-        print(f"    {row['kind']} {row['overlap']:.2f} {item.question[:150]!r} {item.options[:4]} | {text[row['start'] : row['end']][:200].decode('utf8', 'ignore')!r}")
+        print(
+            f"    {row['kind']} {row['overlap']:.2f} {item.question[:150]!r} {item.options[:4]} | {text[row['start'] : row['end']][:200].decode('utf8', 'ignore')!r}"
+        )
     rng = random.Random(17)
     checkable = [number for number, known in enumerate(index.items["checkable"]) if known]
     chosen = rng.sample(checkable, arguments.items)
@@ -129,10 +144,14 @@ def main() -> None:
         for number, good in zip(chosen, right, strict=True):
             by.setdefault(items[number].benchmark, []).append(good)
         rates = ", ".join(f"{name} {sum(x)}/{len(x)}" for name, x in sorted(by.items()))
-        print(f"{way:18} document marked {told / len(chosen):6.1%}, the item itself {sum(right) / len(right):6.1%}, goal {goal:.0%}  ({rates})")
+        print(
+            f"{way:18} document marked {told / len(chosen):6.1%}, the item itself {sum(right) / len(right):6.1%}, goal {goal:.0%}  ({rates})"
+        )
         missed = [number for number in chosen if str(number) not in any_hit]
         for number in missed[: arguments.show]:
-            print(f"      missed {items[number].benchmark}: {items[number].question[:120]!r} {items[number].options[:4]}")
+            print(
+                f"      missed {items[number].benchmark}: {items[number].question[:120]!r} {items[number].options[:4]}"
+            )
 
 
 if __name__ == "__main__":

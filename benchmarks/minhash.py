@@ -23,6 +23,8 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import itertools
+
 from benchmarks.curation import base_documents
 from dedup.minhash import MinHashConfig, band_hashes, jaccard_estimate, signatures, word_folds
 from kernels.columns import TextColumn
@@ -66,7 +68,7 @@ def shingle_sets(texts: list[str], ngram: int) -> list[set[tuple[int, ...]]]:
     values = folds.tolist()
     return [
         {tuple(values[at : at + ngram]) for at in range(low, high - ngram + 1)}
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+        for low, high in itertools.pairwise(bounds)
     ]
 
 
@@ -79,8 +81,10 @@ def quality(data: Path, count: int) -> None:
     signed = [signatures(TextColumn(pl.Series(texts)), config) for texts in (left, right)]
     error = jaccard_estimate(*signed) - truth
     expected = np.sqrt((truth * (1 - truth)).mean() / config.functions)
-    print(f"{count:,} pairs: mean error {error.mean():+.5f} (standard error {error.std() / np.sqrt(count):.5f}); "
-          f"root mean square {np.sqrt((error**2).mean()):.4f}, expected {expected:.4f}")
+    print(
+        f"{count:,} pairs: mean error {error.mean():+.5f} (standard error {error.std() / np.sqrt(count):.5f}); "
+        f"root mean square {np.sqrt((error**2).mean()):.4f}, expected {expected:.4f}"
+    )
     bands = [band_hashes(one, config) for one in signed]
     candidate = (bands[0] == bands[1]).any(axis=1)
     is_chinese = np.array(chinese)
@@ -99,8 +103,10 @@ def quality(data: Path, count: int) -> None:
         print(f"  largest difference {worst:.1%}")
         high = of & (truth >= 0.9)
         false = of & candidate & (truth < 0.6)
-        print(f"  at 0.9 and above found {candidate[high].mean():.2%} of {high.sum():,}; "
-              f"share of found pairs below 0.6: {false.sum() / max((of & candidate).sum(), 1):.1%}")
+        print(
+            f"  at 0.9 and above found {candidate[high].mean():.2%} of {high.sum():,}; "
+            f"share of found pairs below 0.6: {false.sum() / max((of & candidate).sum(), 1):.1%}"
+        )
 
 
 def speed(data: Path, megabytes: float) -> None:
@@ -123,14 +129,16 @@ def speed(data: Path, megabytes: float) -> None:
     values = folds.view(np.uint8).reshape(-1, 8)
     started = time.perf_counter()
     shingled = 0
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in itertools.pairwise(bounds):
         data_of = values[low:high].tobytes()
         shingles = [data_of[8 * at : 8 * (at + config.ngram)] for at in range(high - low - config.ngram + 1)]
         shingled += len(shingles)
         MinHash(num_perm=config.functions).update_batch(shingles)
     theirs = time.perf_counter() - started
-    print(f"one core, {size / 1e6:.1f} MB, {shingled:,} shingles of {config.functions} functions: ours {ours:.2f} s "
-          f"(segmentation of the text included), datasketch {theirs:.2f} s (shingles given): {theirs / ours:.1f} times")
+    print(
+        f"one core, {size / 1e6:.1f} MB, {shingled:,} shingles of {config.functions} functions: ours {ours:.2f} s "
+        f"(segmentation of the text included), datasketch {theirs:.2f} s (shingles given): {theirs / ours:.1f} times"
+    )
 
 
 def main() -> None:

@@ -65,7 +65,17 @@ def page(text: str, chinese: bool, columns: int, table: bool, rng: random.Random
             y += int(SIZE * 1.5)
     if table:
         names = ["药物", "剂量", "频次", "疗程"] if chinese else ["Drug", "Dose", "Frequency", "Weeks"]
-        rows = [names] + [[rng.choice(["阿司匹林", "氨氯地平", "二甲双胍"]) if chinese else rng.choice(["Aspirin", "Amlodipine", "Metformin"]), f"{rng.choice([5, 10, 75, 500])} mg", rng.choice(["每日两次", "每日一次"]) if chinese else rng.choice(["twice daily", "once daily"]), str(rng.randint(2, 24))] for _ in range(6)]
+        rows = [names] + [
+            [
+                rng.choice(["阿司匹林", "氨氯地平", "二甲双胍"])
+                if chinese
+                else rng.choice(["Aspirin", "Amlodipine", "Metformin"]),
+                f"{rng.choice([5, 10, 75, 500])} mg",
+                rng.choice(["每日两次", "每日一次"]) if chinese else rng.choice(["twice daily", "once daily"]),
+                str(rng.randint(2, 24)),
+            ]
+            for _ in range(6)
+        ]
         y = bottom + 60
         for row in rows:
             for number, cell in enumerate(row):
@@ -116,7 +126,11 @@ def main() -> None:
     rng, noise = random.Random(17), np.random.default_rng(17)
     texts: dict[str, list[str]] = {"zh": [], "en": []}
     for language, text in base_documents(arguments.data):
-        paragraph = " ".join(line for line in text.split("\n") if len(line) > 80 and "$" not in line and "|" not in line and "#" not in line)
+        paragraph = " ".join(
+            line
+            for line in text.split("\n")
+            if len(line) > 80 and "$" not in line and "|" not in line and "#" not in line
+        )
         if len(paragraph) > 3000 and len(texts[language]) < 40:
             texts[language].append(paragraph[200:3400])
     rates: dict[bool, list[float]] = {False: [], True: []}
@@ -144,7 +158,10 @@ def main() -> None:
                     rates[bad].append(rate)
                     seconds = (time.perf_counter() - started) / arguments.pages
                     what = f"{language}, {columns} column{'s' if columns > 1 else ''}{', table' if table else ''}, {'noise and skew' if bad else 'clean'}"
-                    print(f"{what:45} character error {rate:6.2%}  confidence {np.mean(scores):.3f}  {seconds:.1f} s a page", flush=True)
+                    print(
+                        f"{what:45} character error {rate:6.2%}  confidence {np.mean(scores):.3f}  {seconds:.1f} s a page",
+                        flush=True,
+                    )
     print(f"clean {np.mean(rates[False]):.2%} (goal 3%), noisy {np.mean(rates[True]):.2%} (goal 8%)")
 
 

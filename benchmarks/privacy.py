@@ -28,7 +28,26 @@ from pipelines.inputs import find_inputs
 from pipelines.reading import read_frames
 from schemas.recipe import Source
 
-FORMED = {"EMAIL", "URL", "ID", "MRN", "INSURANCE", "DEVICE", "LICENCE", "VEHICLE", "PLATE", "ACCOUNT", "CHAT", "IP", "DATE", "PHONE", "POSTCODE", "BED", "AGE", "BIOMETRIC"}
+FORMED = {
+    "EMAIL",
+    "URL",
+    "ID",
+    "MRN",
+    "INSURANCE",
+    "DEVICE",
+    "LICENCE",
+    "VEHICLE",
+    "PLATE",
+    "ACCOUNT",
+    "CHAT",
+    "IP",
+    "DATE",
+    "PHONE",
+    "POSTCODE",
+    "BED",
+    "AGE",
+    "BIOMETRIC",
+}
 GOALS = {**dict.fromkeys(FORMED, 0.99), "NAME": 0.95, "ADDRESS": 0.95}
 
 LETTERS = (
@@ -70,12 +89,20 @@ def _card(rng: random.Random, fake: Faker) -> str:
 
 
 def _plate_zh(rng: random.Random, fake: Faker) -> str:
-    return rng.choice("京沪粤浙苏川鄂湘") + rng.choice("ABCDEF") + rng.choice(["", "·"]) + _digits(rng, 1, 1) + "".join(rng.choice("ABCDEFGH0123456789") for _ in range(4))
+    return (
+        rng.choice("京沪粤浙苏川鄂湘")
+        + rng.choice("ABCDEF")
+        + rng.choice(["", "·"])
+        + _digits(rng, 1, 1)
+        + "".join(rng.choice("ABCDEFGH0123456789") for _ in range(4))
+    )
 
 
 def _date_zh(rng: random.Random, fake: Faker) -> str:
     day = fake.date_between("-80y", "-1y")
-    return rng.choice([f"{day.year}年{day.month}月{day.day}日", day.isoformat(), day.strftime("%Y.%m.%d"), day.strftime("%Y/%m/%d")])
+    return rng.choice(
+        [f"{day.year}年{day.month}月{day.day}日", day.isoformat(), day.strftime("%Y.%m.%d"), day.strftime("%Y/%m/%d")]
+    )
 
 
 def _date_en(rng: random.Random, fake: Faker) -> str:
@@ -91,14 +118,34 @@ def _phone_zh(rng: random.Random, fake: Faker) -> str:
     mobile = fake.phone_number()
     landline = f"0{rng.randint(20, 29)}-{rng.randint(2, 8)}{_digits(rng, 7, 7)}"
     wide = mobile.translate({ord(c): ord(c) + 0xFEE0 for c in "0123456789"})
-    return rng.choice([mobile, f"{mobile[:3]}-{mobile[3:7]}-{mobile[7:]}", f"{mobile[:3]} {mobile[3:7]} {mobile[7:]}", "+86 " + mobile, landline, wide, f"{mobile[:7]}\n{mobile[7:]}"])
+    return rng.choice(
+        [
+            mobile,
+            f"{mobile[:3]}-{mobile[3:7]}-{mobile[7:]}",
+            f"{mobile[:3]} {mobile[3:7]} {mobile[7:]}",
+            "+86 " + mobile,
+            landline,
+            wide,
+            f"{mobile[:7]}\n{mobile[7:]}",
+        ]
+    )
 
 
 def _phone_en(rng: random.Random, fake: Faker) -> str:
     a, b, c = rng.randint(201, 989), rng.randint(200, 999), rng.randint(1000, 9999)
     uk = Faker("en_GB")
     uk.seed_instance(rng.random())
-    return rng.choice([f"({a}) {b}-{c}", f"{a}-{b}-{c}", f"{a}.{b}.{c}", f"+1 {a} {b} {c}", f"+1-{a}-{b}-{c}", uk.phone_number(), f"({a}) {b}-\n{c}"])
+    return rng.choice(
+        [
+            f"({a}) {b}-{c}",
+            f"{a}-{b}-{c}",
+            f"{a}.{b}.{c}",
+            f"+1 {a} {b} {c}",
+            f"+1-{a}-{b}-{c}",
+            uk.phone_number(),
+            f"({a}) {b}-\n{c}",
+        ]
+    )
 
 
 def _vin(rng: random.Random, fake: Faker) -> str:
@@ -108,11 +155,33 @@ def _vin(rng: random.Random, fake: Faker) -> str:
 # Class -> phrasings and how a value is made.
 PLANTS: dict[str, dict[str, tuple[tuple[str, ...], Make]]] = {
     "zh": {
-        "NAME": (("姓名：{v}，", "患者{v}，男，", "联系人：{v}。", "{v}医生说再观察。", "谢谢{v}主任！", "主治医师：{v} ", "患者姓名 : {v}\n", "我叫{v}，", "家属签字：{v}。", "挂的{v}教授的号，", "记录者：{v}\n"), lambda r, f: f.name()),
+        "NAME": (
+            (
+                "姓名：{v}，",
+                "患者{v}，男，",
+                "联系人：{v}。",
+                "{v}医生说再观察。",
+                "谢谢{v}主任！",
+                "主治医师：{v} ",
+                "患者姓名 : {v}\n",
+                "我叫{v}，",
+                "家属签字：{v}。",
+                "挂的{v}教授的号，",
+                "记录者：{v}\n",
+            ),
+            lambda r, f: f.name(),
+        ),
         "PHONE": (("电话：{v}。", "我的手机是{v}，", "请打{v}联系我。", "传真 {v}，", "家属电话{v}。"), _phone_zh),
         "EMAIL": (("邮箱{v}，", "报告发到 {v} 就行。", "E-mail：{v}。"), lambda r, f: f.email()),
         "URL": (("我的主页 {v} 上有照片。",), lambda r, f: f"https://weibo.com/u/{_digits(r, 8, 10)}"),
-        "ADDRESS": (("住址：{v}。", "家住{v}，", "现住{v}。", "地址：{v}，", "请寄到{v}。"), lambda r, f: f"{f.province()}{f.city()}{f.district()}区{f.street_address()}"[:60].replace(" ", "").replace("座", "座") ),
+        "ADDRESS": (
+            ("住址：{v}。", "家住{v}，", "现住{v}。", "地址：{v}，", "请寄到{v}。"),
+            lambda r, f: (
+                f"{f.province()}{f.city()}{f.district()}区{f.street_address()}"[:60]
+                .replace(" ", "")
+                .replace("座", "座")
+            ),
+        ),
         "POSTCODE": (("邮编：{v}。", "邮政编码{v}，"), lambda r, f: f.postcode()),
         "ID": (("身份证号：{v}。", "身份证{v}，", "本人证件 {v} 已登记。"), _resident_id),
         "MRN": (("住院号：{v}。", "病历号{v}，", "门诊号: {v} ", "病案号 {v}。", "检查号：{v}，"), _mixed),
@@ -124,19 +193,47 @@ PLANTS: dict[str, dict[str, tuple[tuple[str, ...], Make]]] = {
         "PLATE": (("车牌{v}，", "开的是{v}的车，"), _plate_zh),
         "VEHICLE": (("车架号：{v}。",), _vin),
         "BIOMETRIC": (("指纹编号：{v}。", "人脸识别ID：{v}，"), _mixed),
-        "IP": (("登录IP：{v}。", "来自{v}的咨询。"), lambda r, f: f.ipv4_private() if r.random() < 0.5 else f"{r.randint(11, 223)}.{r.randint(32, 255)}.{r.randint(0, 255)}.{r.randint(1, 254)}"),
+        "IP": (
+            ("登录IP：{v}。", "来自{v}的咨询。"),
+            lambda r, f: (
+                f.ipv4_private()
+                if r.random() < 0.5
+                else f"{r.randint(11, 223)}.{r.randint(32, 255)}.{r.randint(0, 255)}.{r.randint(1, 254)}"
+            ),
+        ),
         "CHAT": (("微信：{v}，", "加我微信号{v}。", "QQ{v}，", "扣扣：{v}。"), lambda r, f: _digits(r, 6, 10)),
         "DATE": (("出生日期：{v}，", "{v}入院，", "于{v}出院。", "{v}来院就诊，", "手术日期：{v}。"), _date_zh),
         "AGE": (("今年{v}岁，", "年龄：{v}岁，"), lambda r, f: str(r.randint(90, 107))),
     },
     "en": {
-        "NAME": (("Patient: {v}. ", "Patient name: {v}, ", "Mr {v} was reviewed. ", "I saw Mrs. {v} today. ", "Next of kin: {v}. ", "Signed by: {v}\n", "Referring physician: Dr. {v}. ", "{v} is a 54-year-old teacher. ", "My name is {v}. ", "Sincerely,\n{v}\n", "{v}, MD. "), lambda r, f: f"{f.first_name()} {f.last_name()}"),
+        "NAME": (
+            (
+                "Patient: {v}. ",
+                "Patient name: {v}, ",
+                "Mr {v} was reviewed. ",
+                "I saw Mrs. {v} today. ",
+                "Next of kin: {v}. ",
+                "Signed by: {v}\n",
+                "Referring physician: Dr. {v}. ",
+                "{v} is a 54-year-old teacher. ",
+                "My name is {v}. ",
+                "Sincerely,\n{v}\n",
+                "{v}, MD. ",
+            ),
+            lambda r, f: f"{f.first_name()} {f.last_name()}",
+        ),
         "PHONE": (("Phone: {v}. ", "call me at {v} please. ", "Tel {v}, ", "Fax: {v}. ", "Mobile {v}. "), _phone_en),
         "EMAIL": (("email {v}. ", "write to {v}, ", "E-mail: {v} "), lambda r, f: f.email()),
         "URL": (("Photos are at {v} as agreed. ",), lambda r, f: f"https://www.facebook.com/{f.user_name()}"),
-        "ADDRESS": (("Address: {v}. ", "She lives at {v}. ", "Home address: {v}; ", "sent to {v}. "), lambda r, f: f.street_address() + ", " + f"{f.city()}, {f.state_abbr()} {f.postcode()}"),
+        "ADDRESS": (
+            ("Address: {v}. ", "She lives at {v}. ", "Home address: {v}; ", "sent to {v}. "),
+            lambda r, f: f.street_address() + ", " + f"{f.city()}, {f.state_abbr()} {f.postcode()}",
+        ),
         "POSTCODE": (("ZIP {v}. ", "zip code: {v}, "), lambda r, f: f.postcode()),
-        "ID": (("SSN: {v}. ", "Social security number {v}, ", "NHS number {v}. "), lambda r, f: f.ssn() if r.random() < 0.5 else _nhs(r, f)),
+        "ID": (
+            ("SSN: {v}. ", "Social security number {v}, ", "NHS number {v}. "),
+            lambda r, f: f.ssn() if r.random() < 0.5 else _nhs(r, f),
+        ),
         "MRN": (("MRN: {v}. ", "Medical record number {v}, ", "hospital number {v}. ", "Patient ID: {v} "), _mixed),
         "INSURANCE": (("Insurance ID: {v}. ", "Policy number {v}, ", "Member ID {v}. "), _mixed),
         "BED": (("Bed {v}. ", "bed number: {v}, "), lambda r, f: str(r.randint(1, 60))),
@@ -146,9 +243,15 @@ PLANTS: dict[str, dict[str, tuple[tuple[str, ...], Make]]] = {
         "PLATE": (("License plate {v}. ", "number plate: {v}, "), lambda r, f: f.license_plate()),
         "VEHICLE": (("VIN {v}. ",), _vin),
         "BIOMETRIC": (("Fingerprint ID: {v}. ", "retina scan code {v}. "), _mixed),
-        "IP": (("IP address {v}. ", "logged in from {v}. "), lambda r, f: f.ipv4_private() if r.random() < 0.5 else f.ipv6()),
+        "IP": (
+            ("IP address {v}. ", "logged in from {v}. "),
+            lambda r, f: f.ipv4_private() if r.random() < 0.5 else f.ipv6(),
+        ),
         "CHAT": (("WeChat: {v}. ", "my wechat id {v}, "), lambda r, f: f.user_name() + _digits(r, 2, 2) + "abc"),
-        "DATE": (("Date of birth: {v}. ", "DOB {v}, ", "Admitted on {v}. ", "discharged {v}. ", "She was seen on {v}. "), _date_en),
+        "DATE": (
+            ("Date of birth: {v}. ", "DOB {v}, ", "Admitted on {v}. ", "discharged {v}. ", "She was seen on {v}. "),
+            _date_en,
+        ),
         "AGE": (("aged {v}, ", "a {v}-year-old woman. ", "{v} years old. "), lambda r, f: str(r.randint(90, 107))),
     },
 }
@@ -164,8 +267,12 @@ def covered(text: str, start: int, end: int, spans: list) -> float:
 def recall(data: Path, identifiers: int, seed: int, show: int) -> None:
     """Plant, search, and print recall by class and language."""
     rng = random.Random(seed)
-    source = Source(name="d", files=["dialogues/zh/*.csv"], source_type="dialogue", text="{title}\n问：{ask}\n答：{answer}")
-    dialogues = [text for file in find_inputs(source, data) for frame, _ in read_frames(file, source) for text in frame["text"]]
+    source = Source(
+        name="d", files=["dialogues/zh/*.csv"], source_type="dialogue", text="{title}\n问：{ask}\n答：{answer}"
+    )
+    dialogues = [
+        text for file in find_inputs(source, data) for frame, _ in read_frames(file, source) for text in frame["text"]
+    ]
     kinds = [(language, kind) for language, of in PLANTS.items() for kind in of]
     fakes = {"zh": Faker("zh_CN"), "en": Faker("en_US")}
     for fake in fakes.values():
@@ -220,17 +327,27 @@ def false_marks(data: Path, show: int) -> None:
         for file in find_inputs(source, data):
             for frame, _ in read_frames(file, source):
                 started = time.perf_counter()
-                found_in = find_identifiers(frame["text"].to_list(), frame["id"].to_list(), ["published"] * frame.height)
+                found_in = find_identifiers(
+                    frame["text"].to_list(), frame["id"].to_list(), ["published"] * frame.height
+                )
                 seconds += time.perf_counter() - started
                 for text, spans in zip(frame["text"], found_in, strict=True):
                     for span in settled(spans):
                         marks[span.kind] += 1
-                        examples[span.kind].append(text[max(0, span.start - 15) : span.start] + "⟦" + text[span.start : span.end] + "⟧" + text[span.end : span.end + 10])
+                        examples[span.kind].append(
+                            text[max(0, span.start - 15) : span.start]
+                            + "⟦"
+                            + text[span.start : span.end]
+                            + "⟧"
+                            + text[span.end : span.end + 10]
+                        )
                     han = pl.Series([text]).str.count_matches(r"\p{Han}")[0]
                     words += han / 2 + len(text.split())
                     size += len(text.encode())
         rate = 1e4 * sum(marks.values()) / max(words, 1)
-        print(f"{source.name}: {rate:.2f} marks in 10,000 words ({words:,.0f} words; {size / 1e6 / max(seconds, 1e-9):.1f} MB/s): {dict(marks)}")
+        print(
+            f"{source.name}: {rate:.2f} marks in 10,000 words ({words:,.0f} words; {size / 1e6 / max(seconds, 1e-9):.1f} MB/s): {dict(marks)}"
+        )
         for kind, found in examples.items():
             for one in found[:: max(1, len(found) // max(show, 1))][:show]:
                 print(f"      {kind}: {one!r}")

@@ -20,7 +20,9 @@ RUN = click.Path(path_type=Path, file_okay=False)
 MARK: Final = re.compile(r"\[(?P<kind>[A-Z]{2,10})(?:_\d+)?\]")
 CONTEXT: Final = 60
 # What may be an identifier that was not found: long numbers, at-signs, a title with a name.
-SUSPICIOUS: Final = re.compile(r"\d[\d\s-]{6,}\d|\S+@\S+|(?:Mr|Mrs|Ms|Dr)\.?\s[A-Z][a-z]+|[\u4e00-\u9fff](?:医生|大夫|主任|先生|女士)")
+SUSPICIOUS: Final = re.compile(
+    r"\d[\d\s-]{6,}\d|\S+@\S+|(?:Mr|Mrs|Ms|Dr)\.?\s[A-Z][a-z]+|[\u4e00-\u9fff](?:医生|大夫|主任|先生|女士)"
+)
 
 
 @click.group("audit")

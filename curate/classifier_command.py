@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from schemas.errors import WrongCall
+
+if TYPE_CHECKING:
+    from schemas.classifier import ClassifierRecipe
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -28,7 +32,9 @@ def classifier_command() -> None:
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", "folder", required=True, type=FOLDER, help="Folder for model.bin, card.json and card.md.")
 @click.option("--data", type=FOLDER, help="Root of the recipe's file patterns (default: the recipe's folder).")
-@click.option("--labels", help="For files of rows: the column of the label, or LABEL for all rows of FILE as FILE=LABEL.")
+@click.option(
+    "--labels", help="For files of rows: the column of the label, or LABEL for all rows of FILE as FILE=LABEL."
+)
 @click.option("--text", default="{text}", show_default=True, help="For files of rows: how columns become text.")
 @click.option("--positive", help="For files of rows: the label whose probability is the score.")
 @click.option("--precision", type=click.FloatRange(0.01, 0.9999), default=0.95, show_default=True)
@@ -86,7 +92,7 @@ def _recipe_of_files(
     positive: str | None,
     precision: float,
     seed: int,
-):  # type: ignore[no-untyped-def]
+) -> ClassifierRecipe:
     from schemas.classifier import ClassifierRecipe, LabelledSource
 
     if positive is None:

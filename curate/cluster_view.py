@@ -15,7 +15,18 @@ from curate.differences import marked_differences
 from pipelines.stages.group import CLUSTER_STAGE
 from schemas.errors import WrongCall
 
-COLUMNS: Final = ("id", "source", "uri", "title", "authority", "edition", "published", "dropped_by", "drop_reason", "text")
+COLUMNS: Final = (
+    "id",
+    "source",
+    "uri",
+    "title",
+    "authority",
+    "edition",
+    "published",
+    "dropped_by",
+    "drop_reason",
+    "text",
+)
 SHOWN: Final = 3000
 
 
@@ -54,8 +65,10 @@ def show_cluster(run_dir: Path, wanted: str, as_json: bool) -> None:
             console.print(f"  {one['dropped_by']}: {one['drop_reason']}")
         left, right = marked_differences(first["text"][:SHOWN], one["text"][:SHOWN])
         line = Text()
-        for differs, text in (right if one is not first else [(False, first["text"][:SHOWN])]):
-            line.append(f"[{text.strip()}] " if differs and not console.is_terminal else text, "reverse" if differs else "")
+        for differs, text in right if one is not first else [(False, first["text"][:SHOWN])]:
+            line.append(
+                f"[{text.strip()}] " if differs and not console.is_terminal else text, "reverse" if differs else ""
+            )
         console.print(line)
         missing = sum(len(text) for differs, text in left if differs)
         if one is not first:

@@ -89,7 +89,8 @@ def authority_table(run_dir: Path) -> pl.DataFrame:
     rows = table(run_dir, "curated").select("source", "authority", "authority_reason").collect()
     grades = pl.col("authority").fill_null("-")
     counted = rows.group_by("source", grades).agg(
-        pl.len().alias("documents"), pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because")
+        pl.len().alias("documents"),
+        pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because"),
     )
     return counted.sort("source", "authority")
 
@@ -181,10 +182,10 @@ def report_command(run_dir: Path, models: tuple[Path, ...]) -> None:
 @click.option("--document", help="Id of a document: its source, every decision, and the shard rows that hold it.")
 @click.option("--shard", help="Path of a shard relative to the run; with --row: the document of that row.")
 @click.option("--row", type=click.IntRange(0), help="Row of the shard.")
-@click.option("--list", "listed", type=click.Path(path_type=Path), help="A list of DOIs or ids: the shards that hold them.")
-def trace_command(
-    run_dir: Path, document: str | None, shard: str | None, row: int | None, listed: Path | None
-) -> None:
+@click.option(
+    "--list", "listed", type=click.Path(path_type=Path), help="A list of DOIs or ids: the shards that hold them."
+)
+def trace_command(run_dir: Path, document: str | None, shard: str | None, row: int | None, listed: Path | None) -> None:
     """Follow lineage: from a document forward to its shard rows, or from a shard row back; prints JSON.
 
     \b
@@ -204,8 +205,8 @@ def trace_command(
         columns = table(run_dir, "curated").select("id", "doi", "licence", "uri").collect()
         gone = withdrawn_documents(columns, read_withdrawn(listed, listed.name), ())
         held = held_by(run_dir, manifest, gone["id"].to_list())
-        for one in gone.iter_rows(named=True):
-            click.echo(json.dumps({**one, "shards": held.get(one["id"], [])}, ensure_ascii=False))
+        for named in gone.iter_rows(named=True):
+            click.echo(json.dumps({**named, "shards": held.get(named["id"], [])}, ensure_ascii=False))
         return
     if (document is None) == (shard is None or row is None):
         raise WrongCall("give either --document, or --shard and --row")

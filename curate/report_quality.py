@@ -1,4 +1,4 @@
-"""Parts of the report about what each document is worth: scores by source, grades, redactions, classifiers, earlier runs."""
+"""Parts of the report about what documents are worth: scores, grades, redactions, classifiers, earlier runs."""
 
 from __future__ import annotations
 
@@ -58,14 +58,18 @@ def _grades(curated: pl.LazyFrame) -> list[dict[str, Any]]:
     """Documents by source and grade, with the reasons."""
     rows = curated.select("source", pl.col("authority").fill_null("-"), "authority_reason").collect()
     counted = rows.group_by("source", "authority").agg(
-        pl.len().alias("documents"), pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because")
+        pl.len().alias("documents"),
+        pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because"),
     )
     return counted.sort("source", "authority").to_dicts()
 
 
 def _edits(curated: pl.LazyFrame, dropped: pl.LazyFrame, step: str) -> list[dict[str, Any]]:
     """What a step edited, by source and kind: documents and count."""
-    parts = [frame.select("source", "edits").explode("edits").drop_nulls("edits").unnest("edits") for frame in (curated, dropped)]
+    parts = [
+        frame.select("source", "edits").explode("edits").drop_nulls("edits").unnest("edits")
+        for frame in (curated, dropped)
+    ]
     rows = pl.concat(parts).filter(pl.col("step") == step)
     counted = rows.group_by("source", "what").agg(pl.len().alias("documents"), pl.col("count").sum())
     return counted.sort("source", "what").collect().to_dicts()

@@ -105,7 +105,9 @@ def _tell_earlier(run_dir: Path) -> None:
         shards = sorted({f"{one['run']}/{place['shard']}" for one in documents for place in one["shards"]})
         if documents:
             told = ", ".join(shards[:5]) + (", …" if len(shards) > 5 else "")
-            click.echo(f"{what}: {len(documents):,} documents of earlier runs, in {len(shards):,} shards: {told}", err=True)
+            click.echo(
+                f"{what}: {len(documents):,} documents of earlier runs, in {len(shards):,} shards: {told}", err=True
+            )
 
 
 def summary_of(manifest: Manifest) -> dict[str, int | str]:

@@ -7,8 +7,8 @@ depends on how rows were partitioned: groups are linked as stars, and the choice
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +40,7 @@ def star_edges(keyed: pl.DataFrame) -> pl.DataFrame:
     return edges.filter(pl.col("left") != pl.col("right")).unique().sort("left", "right")
 
 
-def linked(frames: Iterable[pl.DataFrame] | Any, documents: int) -> pl.DataFrame:
+def linked(frames: Callable[[], Iterable[pl.DataFrame]], documents: int) -> pl.DataFrame:
     """Edges of all groups of equal keys; `frames` is called for one part of the keys after the other.
 
     `frames()` yields frames of columns row and key, the same each time.
@@ -52,7 +52,9 @@ def linked(frames: Iterable[pl.DataFrame] | Any, documents: int) -> pl.DataFrame
             frame.filter(pl.col("key").hash() % parts == part) if parts > 1 else frame
             for frame in (one.drop_nulls("key") for one in frames())
         ]
-        edges.append(star_edges(pl.concat(chosen) if chosen else pl.DataFrame(schema={"row": pl.UInt32, "key": pl.UInt64})))
+        edges.append(
+            star_edges(pl.concat(chosen) if chosen else pl.DataFrame(schema={"row": pl.UInt32, "key": pl.UInt64}))
+        )
     return pl.concat(edges).sort("left", "right")
 
 

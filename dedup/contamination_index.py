@@ -100,7 +100,8 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
             "grams": gram_counts,
             "alone": weights >= ALONE_WEIGHT,
             # Asked of several items ("Which is true?") it tells none of them.
-            "sentence": (weights >= SENTENCE_WEIGHT) & (pl.DataFrame({"h": hashes}).select(pl.len().over("h") <= 2).to_series().to_numpy()),
+            "sentence": (weights >= SENTENCE_WEIGHT)
+            & (pl.DataFrame({"h": hashes}).select(pl.len().over("h") <= 2).to_series().to_numpy()),
             "options": counts,
             "checkable": lengths >= SHORT_ANCHOR,
             "question": questions,
@@ -168,5 +169,7 @@ def load_index(path: Path) -> ContaminationIndex:
             options=arrays["options"],
             option_lengths=arrays["option_lengths"],
             option_bounds=arrays["option_bounds"],
-            shingles={name.removeprefix("shingles_"): arrays[name] for name in arrays.files if name.startswith("shingles_")},
+            shingles={
+                name.removeprefix("shingles_"): arrays[name] for name in arrays.files if name.startswith("shingles_")
+            },
         )

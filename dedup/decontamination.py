@@ -95,12 +95,15 @@ def find_items(ids: pl.Series, text: pl.Series, index: ContaminationIndex) -> pl
     mixed, places, bounds = letters_of(column.data, column.offsets, character_classes(), folded_characters())
     letters = (mixed, places, bounds, *prefix_hashes(mixed))
     items = _item_hits(column, letters, index)
-    near = near_hits(letters, index.shingles, index.items["question"], column)
+    near = near_hits(letters, index.shingles, index.items["question"].to_list(), column)
     hits = pl.concat([_gram_hits(column, index), items, near])
     # What is told in a stronger way need not be noted as a near-copy as well.
     told = hits.filter(pl.col("kind") != NOTED).select("row", "number").unique()
     hits = pl.concat(
-        [hits.filter(pl.col("kind") != NOTED), hits.filter(pl.col("kind") == NOTED).join(told, on=["row", "number"], how="anti")]
+        [
+            hits.filter(pl.col("kind") != NOTED),
+            hits.filter(pl.col("kind") == NOTED).join(told, on=["row", "number"], how="anti"),
+        ]
     )
     origins = pl.Series(column.offsets[:-1])
     return (

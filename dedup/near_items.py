@@ -61,16 +61,24 @@ def shingle_index(items: Sequence[BenchmarkItem], unspaced: npt.NDArray[np.bool_
     for size, script in ((SHINGLE_CHARACTERS, True), (SHINGLE_LETTERS, False)):
         rows = np.flatnonzero(unspaced[owner_of] == script) if len(items) else np.zeros(0, np.int64)
         counts = np.maximum(bounds[rows + 1] - bounds[rows] - size + 1, 0)
-        starts = np.repeat(bounds[rows] - np.concatenate(([0], np.cumsum(counts)[:-1])), counts) + np.arange(counts.sum()) if len(rows) else np.zeros(0, np.int64)
+        starts = (
+            np.repeat(bounds[rows] - np.concatenate(([0], np.cumsum(counts)[:-1])), counts) + np.arange(counts.sum())
+            if len(rows)
+            else np.zeros(0, np.int64)
+        )
         values = prefix[starts + size] - prefix[starts] * powers[size]
-        table = pl.DataFrame({"value": values, "owner": np.repeat(owner_of[rows], counts), "asked": np.repeat(first_of[rows], counts)})
+        table = pl.DataFrame(
+            {"value": values, "owner": np.repeat(owner_of[rows], counts), "asked": np.repeat(first_of[rows], counts)}
+        )
         table = table.group_by("value", "owner").agg(pl.col("asked").max())
         table = table.filter(pl.len().over("value") <= COMMON_SHINGLE_ITEMS).sort("value", "owner")
         index[f"values_{size}"] = table["value"].to_numpy()
         index[f"owners_{size}"] = table["owner"].to_numpy()
         index[f"asked_{size}"] = table["asked"].to_numpy()
         index[f"distinct_{size}"] = table["value"].unique(maintain_order=True).to_numpy()
-        index[f"firsts_{size}"] = np.searchsorted(table["value"].to_numpy(), np.append(index[f"distinct_{size}"], np.uint64(2**64 - 1)))
+        index[f"firsts_{size}"] = np.searchsorted(
+            table["value"].to_numpy(), np.append(index[f"distinct_{size}"], np.uint64(2**64 - 1))
+        )
         index[f"sieve_{size}"] = sieve_of(index[f"distinct_{size}"])
         np.add.at(totals, index[f"owners_{size}"], 1)
         np.add.at(asked_totals, index[f"owners_{size}"], index[f"asked_{size}"].astype(np.int64))
@@ -160,7 +168,7 @@ def near_hits(
             row[order], place[order], entry[order], index[f"owners_{size}"], index[f"asked_{size}"].astype(np.int64),
             index["totals"], index["asked_totals"], index["letters"], WINDOW_FACTOR, WINDOW_MORE, len(values),
         )  # fmt: skip
-        frames.append(_judged(*found, size, byte_of, questions, column, index))
+        frames.append(_judged(found, size, byte_of, questions, column, index))
     return pl.concat(frames)
 
 
@@ -189,10 +197,7 @@ def _between_boundaries(column: TextColumn, row: int, start: int, end: int) -> b
 
 
 def _judged(
-    rows: Any,
-    owners: Any,
-    shares: Any,
-    spans: Any,
+    windows: tuple[Any, Any, Any, Any],
     size: int,
     byte_of: Any,
     questions: Sequence[str],
@@ -200,6 +205,7 @@ def _judged(
     index: Arrays,
 ) -> pl.DataFrame:
     """Which windows hold their item, and which are near-copies to be noted."""
+    rows, owners, shares, spans = windows
     coverage, asked, options, count = shares.T
     # A sentence of a textbook may be most of a short question; with its options it is the question.
     both = (asked >= MIN_QUESTION_COVERAGE) & (options >= MIN_OPTION_COVERAGE)
@@ -213,9 +219,11 @@ def _judged(
     maybe = np.flatnonzero(~holds & (coverage >= NOTED_COVERAGE))
     noted = np.zeros(len(rows), bool)
     if len(maybe):
-        windows = [bytes(column.data[starts[at] : ends[at]]).decode("utf-8", "ignore") for at in maybe]
+        texts_of = [bytes(column.data[starts[at] : ends[at]]).decode("utf-8", "ignore") for at in maybe]
         asked_for = [questions[int(owners[at])] for at in maybe]
-        signed = [signatures(TextColumn(pl.Series(texts, dtype=pl.String)), NOTE_CONFIG) for texts in (windows, asked_for)]
+        signed = [
+            signatures(TextColumn(pl.Series(texts, dtype=pl.String)), NOTE_CONFIG) for texts in (texts_of, asked_for)
+        ]
         noted[maybe] = jaccard_estimate(*signed) >= NOTED_SIMILARITY
     chosen = holds | noted
     return pl.DataFrame(

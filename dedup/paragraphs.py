@@ -35,7 +35,10 @@ def repeated_lines(lines: pl.DataFrame, min_documents: int) -> pl.DataFrame:
 
 
 def without_repeated(
-    text: pl.Series, rows: npt.NDArray[np.uint32], repeated: pl.DataFrame, floors: tuple[npt.NDArray[np.bool_], int, int]
+    text: pl.Series,
+    rows: npt.NDArray[np.uint32],
+    repeated: pl.DataFrame,
+    floors: tuple[npt.NDArray[np.bool_], int, int],
 ) -> tuple[pl.Series, npt.NDArray[np.int64]]:
     """Texts without the lines that another document keeps, and how many lines each lost."""
     column = TextColumn(text)

@@ -25,7 +25,18 @@ TABLE: Final = Path(__file__).with_name("authority.yaml")
 HEAD_CHARACTERS: Final = 3000
 BOUND: Final = re.compile(r"^(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)$")
 Column = Literal[
-    "source_type", "publisher", "article_type", "retracted", "licence", "title", "source", "design", "tier", "year", "age", "uri"
+    "source_type",
+    "publisher",
+    "article_type",
+    "retracted",
+    "licence",
+    "title",
+    "source",
+    "design",
+    "tier",
+    "year",
+    "age",
+    "uri",
 ]
 
 
@@ -215,10 +226,15 @@ def graded(frame: pl.DataFrame, text: pl.Series, table: AuthorityTable, as_of: i
     for change in table.adjustments:
         applies = _holds(dict(change.when)) & ~pl.col("given") & (pl.col("grade") != "E")
         place = pl.col("grade").replace_strict(list(AUTHORITY_GRADES), list(range(5)), return_dtype=pl.Int32)
-        moved = (place - change.by).clip(0, 4).replace_strict(list(range(5)), list(AUTHORITY_GRADES), return_dtype=pl.String)
+        moved = (
+            (place - change.by)
+            .clip(0, 4)
+            .replace_strict(list(range(5)), list(AUTHORITY_GRADES), return_dtype=pl.String)
+        )
         told = pl.concat_str(pl.col("because"), pl.lit(f", {change.because}"))
         known = known.with_columns(
-            grade=pl.when(applies).then(moved).otherwise("grade"), because=pl.when(applies).then(told).otherwise("because")
+            grade=pl.when(applies).then(moved).otherwise("grade"),
+            because=pl.when(applies).then(told).otherwise("because"),
         )
     return known.select(pl.col("grade").alias("authority"), "because", "design")
 

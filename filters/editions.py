@@ -19,7 +19,21 @@ CHINESE_NUMBERS: Final = {char: number for number, char in enumerate("零一二�
 ORDINALS: Final = {
     name: number
     for number, name in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(), 1
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+            "twelfth",
+        ],
+        1,
     )
 }
 # Words that say which edition a title is; what is left of the title names the series.
@@ -32,7 +46,9 @@ EDITION: Final = re.compile(
     r"(?:revised|updated?|edition)\s(?:in\s)?(?P<revised>(?:19|20)\d{2})|(?P<year>(?:19|20)\d{2})(?:\s(?:edition|update|revision|guidelines?))?"
     r")[)）\]】]*\s*"
 )
-FILE_VERSION: Final = re.compile(r"(?i)(?P<series>(?:chinaxiv|arxiv|medrxiv|biorxiv)?[-:]?\d{4,6}\.\d{4,5})v(?P<version>\d{1,3})")
+FILE_VERSION: Final = re.compile(
+    r"(?i)(?P<series>(?:chinaxiv|arxiv|medrxiv|biorxiv)?[-:]?\d{4,6}\.\d{4,5})v(?P<version>\d{1,3})"
+)
 MIN_SERIES: Final = 2  # characters left of a title that can name a series
 EDITION_DIGITS: Final = 8  # so that editions sort as text
 

@@ -53,7 +53,10 @@ def fasttext_classifier(
         sign = "<" if action == "keep" else ">="
         reasons = pl.Series(
             "reason",
-            [f"{name}={value:.3f} {sign} threshold={limit:.3f}" if bad else None for value, bad in zip(scores, broken, strict=True)],
+            [
+                f"{name}={value:.3f} {sign} threshold={limit:.3f}" if bad else None
+                for value, bad in zip(scores, broken, strict=True)
+            ],
             dtype=pl.String,
         )
     return Outcome(scores={name: scores}, reasons=reasons)

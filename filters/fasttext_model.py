@@ -14,7 +14,7 @@ import numpy.typing as npt
 from kernels.columns import TextColumn
 from kernels.spacing import SEGMENTATION, spaced_lines
 from schemas.errors import WrongCall
-from schemas.files import read_json
+from schemas.files import read_json, sha256_file
 
 MODEL_FILE: Final = "model.bin"
 CARD_FILE: Final = "card.json"
@@ -59,10 +59,14 @@ def load_classifier(folder: str) -> Classifier:
         labels = tuple(card["labels"])
         positive, threshold = card["positive"], float(card["threshold"])
         segmentation, limit = card["segmentation"], int(card["max_characters"])
+        digest = card["model_sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise WrongCall(f"{path / CARD_FILE} is not a classifier's card: {type(error).__name__} {error}") from None
     if segmentation != SEGMENTATION:
         raise WrongCall(f"classifier {folder} was trained on text cut in another way ({segmentation}); train it again")
+    # fastText reads a cut file for minutes before it fails; the digest tells at once.
+    if sha256_file(path / MODEL_FILE) != digest:
+        raise WrongCall(f"{path / MODEL_FILE} is damaged or not the model of its card; train it again")
     try:
         model = fasttext.load_model(str(path / MODEL_FILE))
     except (ValueError, RuntimeError, MemoryError) as error:

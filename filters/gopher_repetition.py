@@ -141,7 +141,7 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
     table = np.zeros(size, np.uint64)
     counts = np.zeros(most + 1, np.int32)
     repeats = np.zeros(most + 1, np.bool_)
-    longest = max(top_sizes[-1], duplicate_sizes[-1]) * stretch
+    longest = int(max(top_sizes[-1], duplicate_sizes[-1])) * stretch
     powers = np.ones(longest + 1, np.uint64)
     for index in range(longest):
         powers[index + 1] = powers[index] * uint64(_MULTIPLIER)
@@ -186,7 +186,7 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
         for which in range(duplicate_sizes.size):
             n = duplicate_sizes[which] * factor
             mask = _cleared(table, candidates)
-            index = np.int64(0)
+            index = 0
             while index < length - n + 1:
                 if not repeats[index]:
                     index += 1

@@ -77,7 +77,14 @@ def _all_documents(files: Sequence[InputFile], source: LabelledSource, steps: Se
     return pl.concat(parts)
 
 
-_COLUMNS: Final = {"id": pl.String, "source": pl.String, "role": pl.String, "label": pl.String, "text": pl.String, "uri": pl.String}
+_COLUMNS: Final = {
+    "id": pl.String,
+    "source": pl.String,
+    "role": pl.String,
+    "label": pl.String,
+    "text": pl.String,
+    "uri": pl.String,
+}
 
 
 LABEL_MARK: Final = "\x1e"  # between the label of a row and its text
@@ -164,7 +171,9 @@ def _check_labels(recipe: ClassifierRecipe, training: pl.DataFrame) -> None:
     counts = dict(training.group_by("label").len().sort("label").iter_rows())
     told = ", ".join(f"{label} {count}" for label, count in counts.items()) or "no document"
     if recipe.positive not in counts:
-        raise CurateError(f"classifier '{recipe.name}': no training document has the label '{recipe.positive}' ({told})")
+        raise CurateError(
+            f"classifier '{recipe.name}': no training document has the label '{recipe.positive}' ({told})"
+        )
     if len(counts) < 2:
         raise CurateError(f"classifier '{recipe.name}': all training documents have one label ({told}); add others")
     few = {label: count for label, count in counts.items() if count < MIN_DOCUMENTS}
@@ -187,7 +196,9 @@ def _fit(recipe: ClassifierRecipe, rows: pl.DataFrame) -> Any:
     setting = recipe.fasttext
     with tempfile.TemporaryDirectory(prefix="curate-fasttext-") as folder:
         path = Path(folder) / "train.txt"
-        path.write_text("\n".join(line for _, _, line in sorted(mixed, key=lambda one: one[:2])) + "\n", encoding="utf-8")
+        path.write_text(
+            "\n".join(line for _, _, line in sorted(mixed, key=lambda one: one[:2])) + "\n", encoding="utf-8"
+        )
         return fasttext.train_supervised(
             str(path),
             dim=setting.dim,
@@ -273,10 +284,13 @@ def _near(rows: pl.DataFrame, threshold: float) -> list[dict[str, Any]]:
 
 def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     """The card in words, as Markdown."""
-    yield f"# Classifier {card['name']}: {card['positive']} against {', '.join(x for x in card['labels'] if x != card['positive'])}"
+    others = ", ".join(label for label in card["labels"] if label != card["positive"])
+    yield f"# Classifier {card['name']}: {card['positive']} against {others}"
     yield ""
-    yield f"Threshold {card['threshold']:.4f}, chosen for a precision of {card['precision_asked']:.0%} on the validation split."
-    yield f"Text: {card['segmentation']}; the first {card['max_characters']:,} characters. Model SHA-256 {card['model_sha256'][:16]}."
+    asked = f"{card['precision_asked']:.0%}"
+    yield f"Threshold {card['threshold']:.4f}, chosen for a precision of {asked} on the validation split."
+    yield f"Text: {card['segmentation']}; the first {card['max_characters']:,} characters."
+    yield f"Model SHA-256 {card['model_sha256'][:16]}."
     yield ""
     yield "| split | documents | precision | recall | accuracy |"
     yield "|---|---|---|---|---|"

@@ -71,7 +71,9 @@ def report_earlier(run: RunFolder) -> dict[str, list[dict[str, Any]]]:
     told: dict[str, list[dict[str, Any]]] = {"withdrawn": [], "replaced": []}
     for earlier in (*run.against, *replaced_runs(run)):
         manifest = load_manifest(earlier.path)
-        curated = pl.scan_parquet(earlier.path / "curated" / "*.parquet").select("id", "doi", "licence", "uri").collect()
+        curated = (
+            pl.scan_parquet(earlier.path / "curated" / "*.parquet").select("id", "doi", "licence", "uri").collect()
+        )
         gone = withdrawn_documents(curated, lists, licences)
         told["withdrawn"] += _placed(earlier.path, manifest, gone)
         lost = curated.join(replaced.select("id", why="drop_reason"), on="id")
@@ -85,7 +87,9 @@ def withdrawn_documents(curated: pl.DataFrame, lists: pl.DataFrame, licences: Se
     by_doi = curated.join(lists.rename({"value": "doi"}), on="doi").with_columns(
         why=pl.format("doi {} is on the list {}", "doi", "list")
     )
-    by_id = curated.join(lists.rename({"value": "id"}), on="id").with_columns(why=pl.format("id is on the list {}", "list"))
+    by_id = curated.join(lists.rename({"value": "id"}), on="id").with_columns(
+        why=pl.format("id is on the list {}", "list")
+    )
     by_licence = curated.filter(pl.col("licence").is_in(list(licences))).with_columns(
         why=pl.format("licence {} was withdrawn", "licence")
     )

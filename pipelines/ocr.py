@@ -20,6 +20,8 @@ RENDER_DPI: Final = 200
 POINTS_AN_INCH: Final = 72
 MAX_SIDE: Final = 4000  # pixels; a larger picture is made smaller before it is read
 MAX_PIXELS: Final = 200_000_000  # above that a picture is refused before it is unpacked
+MOST_OBLONG: Final = 4  # sides of a page to one another
+MIN_LINE_SCORE: Final = 0.3
 MIN_BOX_HEIGHT: Final = 4  # pixels
 Pixels = npt.NDArray[np.uint8]
 
@@ -37,7 +39,17 @@ def ocr_engine() -> Any:
         import onnxruntime
 
         onnxruntime.set_default_logger_severity(3)
-    return RapidOCR(params={**threads, "Global.log_level": "error", "Global.max_side_len": MAX_SIDE, "Global.use_cls": False, "Global.text_score": 0.3})
+    settings = {
+        "Global.log_level": "error",
+        "Global.max_side_len": MAX_SIDE,
+        # Its classifier of upside-down lines turned one clean line in thirty; pages stand upright.
+        "Global.use_cls": False,
+        # What is read badly counts against the page's confidence; dropped lines would not.
+        "Global.text_score": MIN_LINE_SCORE,
+        # Wide pictures are pages too, not one line of text.
+        "Global.width_height_ratio": -1,
+    }
+    return RapidOCR(params={**threads, **settings})
 
 
 def read_picture(pixels: Pixels, width: float | None = None) -> Page:
@@ -58,9 +70,13 @@ def read_picture(pixels: Pixels, width: float | None = None) -> Page:
         # The middle of the slanted sides: a skewed box is no taller than its letters.
         top, bottom = box[:2, 1].mean(), box[2:, 1].mean()
         if text.strip() and bottom - top >= MIN_BOX_HEIGHT:
-            lines.append(Line(left * scale, (height - bottom) * scale, right * scale, (height - top) * scale, text.strip()))
+            lines.append(
+                Line(left * scale, (height - bottom) * scale, right * scale, (height - top) * scale, text.strip())
+            )
     weights = np.array([len(text) for text in found.txts], dtype=np.float64)
-    confidence = float(np.average(np.asarray(found.scores, dtype=np.float64), weights=weights)) if weights.sum() else 0.0
+    confidence = (
+        float(np.average(np.asarray(found.scores, dtype=np.float64), weights=weights)) if weights.sum() else 0.0
+    )
     return Page(_same_heights(lines), across * scale, is_picture=True, confidence=confidence)
 
 
@@ -92,12 +108,17 @@ def _same_heights(lines: list[Line]) -> list[Line]:
 
 
 def fitted(pixels: Pixels) -> Pixels:
-    """The picture, made smaller where a side is longer than is read."""
+    """The picture, made smaller where a side is longer than is read, and a strip widened to a page."""
     longest = max(pixels.shape[:2])
-    if longest <= MAX_SIDE:
-        return pixels
-    from PIL import Image
+    if longest > MAX_SIDE:
+        from PIL import Image
 
-    factor = MAX_SIDE / longest
-    size = (max(1, int(pixels.shape[1] * factor)), max(1, int(pixels.shape[0] * factor)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+        factor = MAX_SIDE / longest
+        size = (max(1, int(pixels.shape[1] * factor)), max(1, int(pixels.shape[0] * factor)))
+        pixels = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    height, width = pixels.shape[:2]
+    missing = max(height, width) // MOST_OBLONG - np.array([height, width])
+    if missing.max() > 0:  # the detector would blow a strip up to many times its size
+        pads = [(0, int(max(missing[0], 0))), (0, int(max(missing[1], 0))), (0, 0)]
+        pixels = np.pad(pixels, pads, constant_values=255)
+    return pixels

@@ -237,14 +237,19 @@ def paragraphs(lines: list[Line]) -> list[str]:
                 blocks[-1] = _joined(blocks[-1], line.text)
             else:
                 blocks.append(f"## {line.text}")
-        elif previous is not None and line.kind == previous.kind and _continues(previous, line):
-            blocks[-1] = _joined(blocks[-1], line.text)
-        elif previous is not None and (previous.kind, line.kind) == ("caption", "text") and _continues(previous, line):
+        elif (previous is not None and line.kind == previous.kind and _continues(previous, line)) or (
+            previous is not None and (previous.kind, line.kind) == ("caption", "text") and _continues(previous, line)
+        ):
             blocks[-1] = _joined(blocks[-1], line.text)
         else:
             blocks.append(line.text)
         previous = line
     return blocks
+
+
+def _same_block(previous: Line, line: Line) -> bool:
+    """A caption's later lines look like text."""
+    return line.kind == previous.kind or (previous.kind, line.kind) == ("caption", "text")
 
 
 def _continues(previous: Line, line: Line) -> bool:

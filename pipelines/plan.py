@@ -53,6 +53,11 @@ class Plan:
         for key in sorted(mine.keys() | theirs.keys()):
             if mine.get(key) != theirs.get(key):
                 return f"{key[1]} (source {key[0]}) was {mine.get(key)} bytes and is {theirs.get(key)}"
+        prints = {(file.source, file.uri): file.fingerprint for part in self.partitions for file in part}
+        for part in other.partitions:
+            for file in part:
+                if prints[file.source, file.uri] != file.fingerprint:
+                    return f"{file.uri} (source {file.source}) has another content"
         return None
 
 

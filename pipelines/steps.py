@@ -17,7 +17,6 @@ from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe, StepCall
 from schemas.step import STEPS, Batch, Outcome, StepKind
 
-
 # Drops only texts of no character, and makes matching easier for those that edit.
 BEFORE_EDITS: Final = ("normalise",)
 
@@ -99,7 +98,11 @@ def decide(frame: pl.DataFrame, steps: Sequence[BoundStep], watch: Stopwatch | N
         pl.int_range(pl.len()).alias("_row"),
         pl.lit(None, pl.String).alias("dropped_by"),
         pl.lit(None, pl.String).alias("drop_reason"),
-        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in names if name not in ("characters", *READ_SCORES)),
+        *(
+            pl.lit(None, pl.Float64).alias(f"_score_{name}")
+            for name in names
+            if name not in ("characters", *READ_SCORES)
+        ),
         *(pl.col(name).alias(f"_score_{name}") for name in READ_SCORES),
         _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),
     )

@@ -48,7 +48,6 @@ class Source(Strict):
     ocr: Ocr = Ocr()
     optional: bool = False
 
-
     @field_validator("ocr", mode="before")
     @classmethod
     def _ocr_switch(cls, value: Any) -> Any:

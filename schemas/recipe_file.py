@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from schemas.errors import WrongCall
 from schemas.classifier import ClassifierRecipe
+from schemas.errors import WrongCall
 from schemas.recipe import Recipe
 from schemas.registry import nearest
 from schemas.step import STEPS

@@ -20,10 +20,14 @@ MONTHS: Final = {name.lower(): number for number, name in enumerate(calendar.mon
 MONTH: Final = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 DATES: Final = (
     re.compile(r"(?<!\d)(?P<y>(?:19|20)\d{2})\s?年\s?(?P<m>\d{1,2})\s?月(?:\s?(?P<d>\d{1,2})\s?[日号])?"),
-    re.compile(r"(?<![\d.-])(?P<y>(?:19|20)\d{2})(?P<s>[-/.])(?P<m>0?[1-9]|1[0-2])(?P=s)(?P<d>0?[1-9]|[12]\d|3[01])(?![\d-])"),
+    re.compile(
+        r"(?<![\d.-])(?P<y>(?:19|20)\d{2})(?P<s>[-/.])(?P<m>0?[1-9]|1[0-2])(?P=s)(?P<d>0?[1-9]|[12]\d|3[01])(?![\d-])"
+    ),
     re.compile(r"(?<![\d./-])(?P<a>\d{1,2})(?P<s>[-/.])(?P<b>\d{1,2})(?P=s)(?P<y>(?:19|20)\d{2})(?![\d-])"),
     re.compile(rf"(?i)\b(?P<mon>{MONTH})\s(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s(?P<y>(?:19|20)\d{{2}})(?!\d)"),
-    re.compile(rf"(?i)(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:\sof)?[\s-](?P<mon>{MONTH})[\s,-]{{1,2}}(?P<y>(?:19|20)\d{{2}})(?!\d)"),
+    re.compile(
+        rf"(?i)(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:\sof)?[\s-](?P<mon>{MONTH})[\s,-]{{1,2}}(?P<y>(?:19|20)\d{{2}})(?!\d)"
+    ),
     re.compile(r"(?<![\d.])(?P<y>(?:19|20)\d{2})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"),
 )
 BEFORE: Final = re.compile(
@@ -34,16 +38,16 @@ BEFORE: Final = re.compile(
     r"surgery(?: date| on)?|procedure date|appointment(?: on| date)?|\bLMP|\bEDD|collected(?: on)?|dictated(?: on)?|signed(?: on)?|transferred on|follow-?up on)"
     r"[\s:()是为于在,]{0,6}$"
 )
-AFTER: Final = re.compile(r"^\s?(?:出生|生(?!产)|入院|入我院|出院|住院|就诊|来院|来诊|行手术|手术|死亡|去世|复诊|收入|转入|转院|分娩)")
+AFTER: Final = re.compile(
+    r"^\s?(?:出生|生(?!产)|入院|入我院|出院|住院|就诊|来院|来诊|行手术|手术|死亡|去世|复诊|收入|转入|转院|分娩)"
+)
 CONTEXT: Final = 40
 
 
 DATE_HINT: Final = r"(?:19|20)\d{2}"
 
 
-def find_dates(
-    text: str, low: int, high: int, doc_id: str, treatment: Treatment, everywhere: bool
-) -> Iterator[Span]:
+def find_dates(text: str, low: int, high: int, doc_id: str, treatment: Treatment, everywhere: bool) -> Iterator[Span]:
     """Spans of personal dates with what is shown instead; `everywhere`: all dates with a day, as in a record."""
     for pattern in DATES:
         for match in pattern.finditer(text, low, high):

@@ -44,7 +44,9 @@ IP_LABEL: Final = re.compile(r"(?i)\bIP\b|网络地址")
 
 CN_RESIDENT: Final = re.compile(rf"(?<![\dA-Za-z])\d{{6}}{S}\d{{4}}{S}\d{{4}}{S}\d{{3}}[\dXx](?![\dA-Za-z])")
 CN_RESIDENT_OLD: Final = re.compile(r"(?<![\d.])[1-6]\d{5}\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}(?![\d.])")
-CN_PASSPORT: Final = re.compile(r"(?<![A-Za-z\d])(?:[EeGg]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7}|[DSPdsp][Ee]?\d{7})(?!\w)")
+CN_PASSPORT: Final = re.compile(
+    r"(?<![A-Za-z\d])(?:[EeGg]\d{8}|[Ee][A-HJ-NP-Za-hj-np-z]\d{7}|[DSPdsp][Ee]?\d{7})(?!\w)"
+)
 HK_ID: Final = re.compile(r"(?<![A-Za-z])[A-Z]{1,2}\d{6}\s?\([\dA]\)")
 TW_ID: Final = re.compile(r"(?<![A-Za-z\d])[A-Z][12]\d{8}(?!\w)")
 SSN: Final = re.compile(r"(?<![\d-])\d{3}\s?-\s?\d{2}\s?-\s?\d{4}(?![\d-])")
@@ -55,7 +57,9 @@ AADHAAR: Final = re.compile(r"(?<!\d)[2-9]\d{3}\s\d{4}\s\d{4}(?!\s?\d)")
 RRN: Final = re.compile(r"(?<!\d)\d{6}-[1-8]\d{6}(?!\d)")
 CODICE: Final = re.compile(r"(?<![A-Z\d])[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z](?![A-Z\d])")
 DNI: Final = re.compile(r"(?<![A-Z\d])\d{8}-?[A-HJ-NP-TV-Z](?![A-Z\d])")
-CARD: Final = re.compile(r"(?<![\d.])(?:3[47]|4\d|5[1-5]|62|2[2-7]|35|6[045])\d{2}(?:[\s-]?\d{4}){2}[\s-]?\d{1,4}(?:[\s-]?\d{1,3})?(?![\d.]*\d)")
+CARD: Final = re.compile(
+    r"(?<![\d.])(?:3[47]|4\d|5[1-5]|62|2[2-7]|35|6[045])\d{2}(?:[\s-]?\d{4}){2}[\s-]?\d{1,4}(?:[\s-]?\d{1,3})?(?![\d.]*\d)"
+)
 IBAN: Final = re.compile(r"(?<![A-Z\d])[A-Z]{2}\d{2}(?:\s?[A-Z\d]{4}){3,7}(?:\s?[A-Z\d]{1,3})?(?![A-Z\d])")
 
 PHONE: Final = re.compile(
@@ -96,7 +100,9 @@ def _hk_valid(value: str) -> bool:
     letters = re.sub(r"[()]", "", value)
     padded = letters.rjust(9)
     weights = range(9, 0, -1)
-    worth = [36 if char == " " else int(char, 36) for char in padded[:-1]] + [10 if letters[-1] == "A" else int(letters[-1])]
+    worth = [36 if char == " " else int(char, 36) for char in padded[:-1]] + [
+        10 if letters[-1] == "A" else int(letters[-1])
+    ]
     return sum(a * b for a, b in zip(worth, weights, strict=True)) % 11 == 0
 
 

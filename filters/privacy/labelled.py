@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.privacy.finder import Finder, Search, each_match
+from filters.privacy.finder import Finder, each_match
 from filters.privacy.spans import Span
 
 # Between a label and its value: colon, number sign, "is", blanks.
@@ -50,7 +50,10 @@ LABELS: Final[dict[str, tuple[str, str]]] = {
         r"\b(?:bank )?account (?:no|number|id)|\bacct\b|\bIBAN\b|\b(?:credit |debit )?card (?:no|number)|\brouting (?:no|number)|\bsort code",
         VALUE,
     ),
-    "VEHICLE": (r"车架号|车辆识别代?[号码]|发动机号|\bVIN\b|\bvehicle (?:id|identification)|\bchassis (?:no|number)", VIN),
+    "VEHICLE": (
+        r"车架号|车辆识别代?[号码]|发动机号|\bVIN\b|\bvehicle (?:id|identification)|\bchassis (?:no|number)",
+        VIN,
+    ),
     "BIOMETRIC": (
         r"指纹(?:编号|ID|号|模板|特征码?)|虹膜(?:编号|ID|模板|码)|声纹(?:编号|ID|模板)|人脸(?:识别)?(?:编号|ID|模板|特征码?)|掌纹(?:编号|ID)|"
         r"\b(?:finger\s?print|iris|retina(?:l)?|voice\s?print|face|facial|palm)(?: scan| template| recognition)? (?:id|no|number|code|hash|template)",
@@ -69,11 +72,15 @@ PLATE: Final = re.compile(
     r"(?i)(?:\blicen[cs]e plate|\bnumber plate|\bplate (?:no|number)|\bvehicle registration|车牌号?码?)(?:\s?(?:no|number))?[\s.:#是为]{0,4}"
     r"(?P<value>[A-Z\d]{1,4}[\s-]?[A-Z\d]{2,6})(?![A-Za-z\d])"
 )
-BED: Final = re.compile(r"(?<![\d.、张共约])(?P<value>(?:加)?\d{1,3})\s?号?\s?床(?![位旁边上头单垫铺褥前尾面下架数以周的]|共|均)")
+BED: Final = re.compile(
+    r"(?<![\d.、张共约])(?P<value>(?:加)?\d{1,3})\s?号?\s?床(?![位旁边上头单垫铺褥前尾面下架数以周的]|共|均)"
+)
 WECHAT: Final = re.compile(
     r"(?i)(?:微\s?信(?:号|公众号)?|威信|薇信|v信|\bwe\s?chat|\bvx|\bwx|加v)(?:\s?id)?[\s:是为()号]{0,4}(?P<value>[A-Za-z][A-Za-z0-9_-]{4,29}|\d{5,11})(?![A-Za-z0-9_-])"
 )
-QQ: Final = re.compile(r"(?i)(?<![A-Za-z])(?:QQ|扣扣|企鹅号)(?:号码?|群号?)?[\s:是为()加]{0,4}(?P<value>\d{5,12})(?!\d)")
+QQ: Final = re.compile(
+    r"(?i)(?<![A-Za-z])(?:QQ|扣扣|企鹅号)(?:号码?|群号?)?[\s:是为()加]{0,4}(?P<value>\d{5,12})(?!\d)"
+)
 AGE: Final = re.compile(
     r"(?<![\d.~≥>-])(?P<value>9\d|1[0-2]\d)(?=\s?(?:周?岁(?!以上|及以上|或以上|以下)|[- ]?years?[- ]?old|[- ]?yrs?\b[- ]?(?:old)?|\s?y/?o\b|[- ]year[- ]old))|"
     r"(?i:\baged?[\s:]{1,2}|年龄[\s:]{0,2})(?P<after>9\d|1[0-2]\d)(?![\d.%+-]|\s?(?:months?|weeks?|days?|hours?|个?月|天|周(?!岁)))"

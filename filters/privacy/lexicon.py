@@ -52,4 +52,8 @@ def ordinary_words() -> frozenset[str]:
     """Chinese words of jieba's dictionary that are no names of persons."""
     text = files("jieba").joinpath("dict.txt").read_text(encoding="utf-8")
     rows = (line.split(" ") for line in text.splitlines())
-    return frozenset(row[0] for row in rows if len(row) == 3 and len(row[0]) > 1 and (row[2] not in PERSON_TAGS or int(row[1]) >= FREQUENT))
+    return frozenset(
+        row[0]
+        for row in rows
+        if len(row) == 3 and len(row[0]) > 1 and (row[2] not in PERSON_TAGS or int(row[1]) >= FREQUENT)
+    )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from filters.privacy.lexicon import Lexicon, ordinary_words
 from filters.privacy.finder import Finder, Search
+from filters.privacy.lexicon import Lexicon, ordinary_words
 from filters.privacy.spans import Span
 
 HAN: Final = r"\u4e00-\u9fff"
@@ -19,8 +19,12 @@ LABEL_ZH: Final = (
     r"术者|手术者|主刀|助手|第[一二三]助手|麻醉者|麻醉师|洗手护士|巡回护士|记录者|记录人|报告者|报告人|审核者|审核人|检查者|检验者|操作者|"
     r"病史陈述者|陈述者|供史者|陪护人?|父亲|母亲|丈夫|妻子|配偶|儿子|女儿|爱人|法定代理人|代理人|收件人|寄件人|开单医生|处方医师|药师|调配|核对"
 )
-LABELLED_ZH: Final = re.compile(rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]\s{{0,4}}(?P<name>[{HAN}·]{{2,8}}|[{HAN}](?:\s{{1,2}})[{HAN}])")
-SAID_ZH: Final = re.compile(rf"(?:我叫|名叫|姓名是|名字是|名字叫|本人叫?|署名|此致|敬礼|叫做)\s?(?P<name>[{HAN}]{{2,4}})")
+LABELLED_ZH: Final = re.compile(
+    rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]\s{{0,4}}(?P<name>[{HAN}·]{{2,8}}|[{HAN}](?:\s{{1,2}})[{HAN}])"
+)
+SAID_ZH: Final = re.compile(
+    rf"(?:我叫|名叫|姓名是|名字是|名字叫|本人叫?|署名|此致|敬礼|叫做)\s?(?P<name>[{HAN}]{{2,4}})"
+)
 TITLES_ZH: Final = (
     r"主治医[师生]|主任医师|副主任医师|住院医师|副主任|主任|医师|医生|大夫|教授|护士长|护士|院长|副院长|博士|专家|药师|"
     r"先生|女士|小姐|太太|阿姨|叔叔|师傅|老师|同志|大爷|大妈|奶奶|爷爷|某某|某"
@@ -33,7 +37,42 @@ PATIENT_ZH: Final = re.compile(
 BEFORE_NAME: Final = frozenset("请找看挂问谢感跟和与由让给是的了经听让叫被为向从对在及到")
 # A form's field names, which may follow an empty field: 姓名：性别：男.
 FIELD_WORDS: Final = frozenset(
-    "性别 年龄 民族 婚姻 职业 籍贯 住址 地址 电话 科室 科别 床号 床位 住院 住院号 门诊 日期 时间 诊断 关系 本人 其他 不详 病史 主诉 无 同上 患者 医师 医生 签名 父亲 母亲 家属".split()
+    [
+        "性别",
+        "年龄",
+        "民族",
+        "婚姻",
+        "职业",
+        "籍贯",
+        "住址",
+        "地址",
+        "电话",
+        "科室",
+        "科别",
+        "床号",
+        "床位",
+        "住院",
+        "住院号",
+        "门诊",
+        "日期",
+        "时间",
+        "诊断",
+        "关系",
+        "本人",
+        "其他",
+        "不详",
+        "病史",
+        "主诉",
+        "无",
+        "同上",
+        "患者",
+        "医师",
+        "医生",
+        "签名",
+        "父亲",
+        "母亲",
+        "家属",
+    ]
 )
 
 TOKEN: Final = r"(?:(?:Mc|Mac|O'|O’|D'|De|Di|Van|Von|La|Le)?[A-Z][a-zà-ÿ]+(?:[-'’][A-Z]?[a-zà-ÿ]+)*|[A-Z]\.)"
@@ -48,15 +87,25 @@ LABEL_EN: Final = (
     r"[Mm]other|[Ff]ather|[Ww]ife|[Hh]usband|[Ss]pouse|[Ss]on|[Dd]aughter|[Bb]rother|[Ss]ister|[Nn]ext\sof\s[Kk]in|[Ee]mergency\s[Cc]ontact|[Gg]uardian|[Cc]arer|[Cc]aregiver|"
     r"[Cc]ontact(?:\s[Pp]erson)?|[Pp]harmacist|[Rr]adiologist|[Pp]athologist|GP|PCP|RE|Re|cc|CC|ATTN|Attn"
 )
-LABELLED_EN: Final = re.compile(rf"(?<![A-Za-z])(?:{LABEL_EN})\s?(?::|#)\s{{0,4}}(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s)?(?P<name>{LAST_FIRST}|{FULL}|{UPPER})")
-HONORIFIC: Final = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s{{1,2}}(?P<name>{FULL})")
-SAID_EN: Final = re.compile(rf"(?:[Mm]y\sname\sis|[Nn]ame\sis|(?<![a-z])named|[Ss]incerely,?|[Rr]egards,?|[Cc]heers,?|[Yy]ours\s(?:truly|faithfully|sincerely),?)\s{{1,3}}(?:Dr\.?\s)?(?P<name>{FULL})")
-CREDENTIAL: Final = re.compile(rf"(?P<name>{TOKEN}\s(?:{TOKEN}\s)?{TOKEN}),?\s(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|MBBS|MBChB|FRCP|FRCS|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D\.?)(?![A-Za-z])")
+LABELLED_EN: Final = re.compile(
+    rf"(?<![A-Za-z])(?:{LABEL_EN})\s?(?::|#)\s{{0,4}}(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s)?(?P<name>{LAST_FIRST}|{FULL}|{UPPER})"
+)
+HONORIFIC: Final = re.compile(
+    rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s{{1,2}}(?P<name>{FULL})"
+)
+SAID_EN: Final = re.compile(
+    rf"(?:[Mm]y\sname\sis|[Nn]ame\sis|(?<![a-z])named|[Ss]incerely,?|[Rr]egards,?|[Cc]heers,?|[Yy]ours\s(?:truly|faithfully|sincerely),?)\s{{1,3}}(?:Dr\.?\s)?(?P<name>{FULL})"
+)
+CREDENTIAL: Final = re.compile(
+    rf"(?P<name>{TOKEN}\s(?:{TOKEN}\s)?{TOKEN}),?\s(?:M\.?D\.?|D\.?O\.?|R\.?N\.?|MBBS|MBChB|FRCP|FRCS|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D\.?)(?![A-Za-z])"
+)
 # Looked at from every word, so that a word before a name does not hide it.
 PAIR: Final = re.compile(
     r"(?<![A-Za-z])(?=(?P<first>[A-Z][a-z]+)\s(?:[A-Z]\.?\s)?(?P<last>(?:Mc|Mac|O'|O’)?[A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?![A-Za-z]))"
 )
-AFTER_EPONYM: Final = re.compile(r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria)")
+AFTER_EPONYM: Final = re.compile(
+    r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria)"
+)
 
 
 def _labelled_zh(lexicon: Lexicon) -> Search:
@@ -120,11 +169,22 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
         Finder("我叫|名叫|姓名是|名字|本人|署名|此致|敬礼|叫做", _told_zh(SAID_ZH, lexicon), "personal"),
         Finder("患者|病人|病员|产妇|患儿|死者|伤者|家属", _told_zh(PATIENT_ZH, lexicon), "personal"),
         Finder(TITLES_ZH, _titled_zh(lexicon), "public"),
-        Finder(r"(?i)patient(?:'s)?\s?(?:full\s)?name\s?[:#]|next of kin\s?:|emergency contact\s?:", _told_en(LABELLED_EN, lexicon)),
+        Finder(
+            r"(?i)patient(?:'s)?\s?(?:full\s)?name\s?[:#]|next of kin\s?:|emergency contact\s?:",
+            _told_en(LABELLED_EN, lexicon),
+        ),
         Finder(rf"(?:{LABEL_EN})\s?[:#]", _told_en(LABELLED_EN, lexicon), "public"),
-        Finder(r"(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s", _told_en(HONORIFIC, lexicon), "public"),
+        Finder(
+            r"(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s",
+            _told_en(HONORIFIC, lexicon),
+            "public",
+        ),
         Finder(r"(?i)name is|named|sincerely|regards|cheers|yours", _told_en(SAID_EN, lexicon), "personal"),
-        Finder(r"[a-z.],?\s(?:M\.?D|D\.?O|R\.?N|MB|FRC|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D)", _told_en(CREDENTIAL, lexicon), "personal"),
+        Finder(
+            r"[a-z.],?\s(?:M\.?D|D\.?O|R\.?N|MB|FRC|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D)",
+            _told_en(CREDENTIAL, lexicon),
+            "personal",
+        ),
         Finder(r"[A-Z][a-z]+\s(?:[A-Z]\.?\s)?(?:Mc|Mac|O'|O’)?[A-Z][a-z]", _pairs(lexicon), "personal"),
     )
 
@@ -170,13 +230,20 @@ def is_chinese_name(value: str, lexicon: Lexicon, titled: bool = False) -> bool:
     surname = _surname(value, lexicon)
     if surname is None or not len(surname) < len(value) <= len(surname) + 2:
         return False
-    if value in lexicon.not_names_zh or value in lexicon.eponyms_zh or value in ordinary_words() or value[:2] in ordinary_words():
+    if (
+        value in lexicon.not_names_zh
+        or value in lexicon.eponyms_zh
+        or value in ordinary_words()
+        or value[:2] in ordinary_words()
+    ):
         return False
     given = value[len(surname) :]
     return (titled or given not in ordinary_words()) and not (given[0] in _GRAMMAR or given[-1] in _GRAMMAR)
 
 
-_GRAMMAR: Final = frozenset("的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血您床谢祝")
+_GRAMMAR: Final = frozenset(
+    "的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血您床谢祝"
+)
 
 
 def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) -> int:
@@ -191,17 +258,23 @@ def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) 
                 continue
             previous = text[at - length - 1 : at - length]
             clear = not re.match(f"[{HAN}]", previous) or previous in BEFORE_NAME
-            if clear and not (surname in lexicon.doubtful_surnames and previous not in BEFORE_NAME and previous.strip()):
+            if clear and not (
+                surname in lexicon.doubtful_surnames and previous not in BEFORE_NAME and previous.strip()
+            ):
                 return length
     surname = before[-2:] if before[-2:] in lexicon.surnames else before[-1:]
     if surname not in lexicon.surnames:
         return 0
     previous = text[at - len(surname) - 1 : at - len(surname)]
-    joined = before[-2:] in ordinary_words() or surname + title[0] in ordinary_words() or surname + title[:2] in ordinary_words()
+    joined = (
+        before[-2:] in ordinary_words()
+        or surname + title[0] in ordinary_words()
+        or surname + title[:2] in ordinary_words()
+    )
     clear = not re.match(f"[{HAN}]", previous) or (previous in BEFORE_NAME and surname not in lexicon.doubtful_surnames)
     if joined and re.match(f"[{HAN}]", previous):
         return 0
-    if not clear or surname in lexicon.doubtful_surnames and surname in "于向和时应成解安任何都全过相谢祝管":
+    if not clear or (surname in lexicon.doubtful_surnames and surname in "于向和时应成解安任何都全过相谢祝管"):
         return 0
     return len(surname)
 

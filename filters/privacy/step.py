@@ -30,7 +30,11 @@ OVERLAP: Final = 128  # longest identifier, with its label
 
 
 def find_identifiers(
-    texts: Sequence[str], ids: Sequence[str], levels: Sequence[Level], dates: Treatment = "year", lexicon: Lexicon | None = None
+    texts: Sequence[str],
+    ids: Sequence[str],
+    levels: Sequence[Level],
+    dates: Treatment = "year",
+    lexicon: Lexicon | None = None,
 ) -> list[list[Span]]:
     """For each text all spans that identify a person; they may overlap.
 
@@ -40,7 +44,9 @@ def find_identifiers(
     words = lexicon or load_lexicon()
     matched = [shadow(text) for text in texts]
     owners, lows, highs = _stretches(matched)
-    stretches = pl.Series([matched[row][low:high] for row, low, high in zip(owners, lows, highs, strict=True)], dtype=pl.String)
+    stretches = pl.Series(
+        [matched[row][low:high] for row, low, high in zip(owners, lows, highs, strict=True)], dtype=pl.String
+    )
     level_of = np.array([LEVELS.index(levels[row]) for row in owners], dtype=np.int64)
     spans: list[set[Span]] = [set() for _ in texts]
     for finder in (*FORMS, *LABELLED, *PLACES, *name_finders(words)):
@@ -69,7 +75,9 @@ def _stretches(texts: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
     return owners, lows, highs
 
 
-def deidentify(text: str, doc_id: str = "", dates: Treatment = "year", level: Level = "personal") -> tuple[str, dict[str, int]]:
+def deidentify(
+    text: str, doc_id: str = "", dates: Treatment = "year", level: Level = "personal"
+) -> tuple[str, dict[str, int]]:
     """The text with marks, and how many of each class."""
     return marked(text, find_identifiers([text], [doc_id], [level], dates)[0])
 
@@ -93,7 +101,9 @@ def phi(
     counts = {kind: np.zeros(len(batch), np.int64) for kind in PRIORITY}
     columns: dict[str, pl.Series] = {}
     types = batch.frame["source_type"]
-    levels: list[Level] = ["personal" if one in personal else "public" if one in public else "published" for one in types]
+    levels: list[Level] = [
+        "personal" if one in personal else "public" if one in public else "published" for one in types
+    ]
     ids = batch.frame["id"].to_list()
     for column in ("text", "title"):
         values = batch.frame[column].to_list()

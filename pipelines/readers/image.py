@@ -51,6 +51,8 @@ def pictures(data: bytes) -> Iterator[Page]:
             yield read_picture(fitted(np.asarray(frame.convert("RGB"))))
     except Unreadable:
         raise
+    except Image.DecompressionBombError as error:
+        raise Unreadable(f"picture is a bomb: {error}") from None
     except Exception as error:  # Pillow raises many kinds
         raise Unreadable(f"picture is damaged or cut short: {error}") from None
 
@@ -64,11 +66,19 @@ def ocr_draft(pages: list[Page], data: bytes, source: Source) -> Draft:
     if not text.strip():
         raise Unreadable("OCR found no text on the picture")
     title = largest_text(pages[0].lines) or None
-    return Draft(text=text, raw_sha256=sha256(data), title=title, ocr=round(confidence, 4), edits=(("pages read by OCR", len(pages)),))
+    return Draft(
+        text=text,
+        raw_sha256=sha256(data),
+        title=title,
+        ocr=round(confidence, 4),
+        edits=(("pages read by OCR", len(pages)),),
+    )
 
 
 def mean_confidence(pages: list[Page]) -> float:
     """Mean over the characters of all pages that were read by OCR."""
-    read = [(page.confidence, sum(len(line.text) for line in page.lines)) for page in pages if page.confidence is not None]
+    read = [
+        (page.confidence, sum(len(line.text) for line in page.lines)) for page in pages if page.confidence is not None
+    ]
     letters = sum(count for _, count in read)
     return sum(share * count for share, count in read) / letters if letters else 0.0

@@ -62,7 +62,7 @@ def pdf_draft(data: bytes, source: Source) -> Draft:
     if not title or FILE_TITLE.search(title):
         title = largest_text(pages[0].lines)
     created = re.match(r"D:(\d{4})(\d{2})(\d{2})", metadata.get("CreationDate") or "")
-    edits = (("reference list removed", 1),) if cut else ()
+    edits: tuple[tuple[str, int], ...] = (("reference list removed", 1),) if cut else ()
     if scanned:
         edits += (("pages read by OCR", len(scanned)),)
     return Draft(

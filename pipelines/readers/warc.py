@@ -27,11 +27,11 @@ def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         stream = seekable(blob, spool)  # type: ignore[arg-type]
         records = ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True)
         for number, record in enumerate(records, 1):
-            yield _record(record, number)
+            yield _record(record, number, source)
         check_gzip(stream)  # fastwarc takes a file that was cut for one that has ended
 
 
-def _record(record: Any, number: int) -> Draft | Broken:
+def _record(record: Any, number: int, source: Source) -> Draft | Broken:
     target = (record.headers.get("WARC-Target-URI") or f"record-{number}").strip("<>")
     body = record.reader.read(MAX_DOCUMENT_BYTES + 1)
     try:
@@ -39,7 +39,7 @@ def _record(record: Any, number: int) -> Draft | Broken:
             raise Unreadable(f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
         if len(body) < record.content_length:
             raise Unreadable(f"record cut short: {len(body)} of {record.content_length} bytes")
-        draft = body_draft(body, record.http_content_type or "", record.http_charset, target)
+        draft = body_draft(body, record.http_content_type or "", record.http_charset, target, source)
     except Unreadable as error:
         return Broken(target, "warc", str(error), len(body), sha256(body))
     except Exception as error:  # one bad page must not end the archive
@@ -47,13 +47,13 @@ def _record(record: Any, number: int) -> Draft | Broken:
     return replace(draft, place=str(number), uri=target)
 
 
-def body_draft(body: bytes, content_type: str, charset: str | None, url: str) -> Draft:
+def body_draft(body: bytes, content_type: str, charset: str | None, url: str, source: Source) -> Draft:
     """The draft of an HTTP body by its content first, its declared type second."""
     kind = content_type.split(";")[0].strip().lower()
     if not body:
         raise Unreadable("empty body")
     if body.startswith(b"%PDF"):
-        return pdf_draft(body)
+        return pdf_draft(body, source)
     if HTML_HEAD.match(body[:4096]) or kind in ("text/html", "application/xhtml+xml", ""):
         return page_draft(body, url, charset)
     if kind == "text/plain":

@@ -91,9 +91,9 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
             dropped.update(frame["dropped_by"].drop_nulls().to_list())
             read += frame.height
             curated += int(frame["dropped_by"].null_count())
-    with ParquetRows(run.path / "quarantined" / f"{task}.parquet", QUARANTINE_COLUMNS) as rows:
+    with ParquetRows(run.path / "quarantined" / f"{task}.parquet", QUARANTINE_COLUMNS) as broken:
         for frame in parquet_frames(run.stage_file(READ, f"{task}.quarantined.parquet")):
-            rows.append(frame)
+            broken.append(frame)
     with written_whole(run.stage_file(STAGE, f"{task}.hits.parquet")) as temporary:
         pl.concat(hits).write_parquet(temporary)
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
@@ -199,7 +199,9 @@ def _without_boilerplate(
     emptied = touched & (text.str.len_chars() == 0)
     kept = kept.with_columns(
         dropped_by=pl.when(emptied).then(pl.lit("paragraphs")).otherwise(pl.col("dropped_by")),
-        drop_reason=pl.when(emptied).then(pl.lit("nothing is left beside repeated lines")).otherwise(pl.col("drop_reason")),
+        drop_reason=pl.when(emptied)
+        .then(pl.lit("nothing is left beside repeated lines"))
+        .otherwise(pl.col("drop_reason")),
     )
     # Rows keep their order: those that were dropped before, and those just looked at.
     order = pl.concat([alive.arg_true(), (~alive).arg_true()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -16,6 +16,7 @@ from dedup.exact import exact_hashes
 from dedup.minhash import MinHashConfig, band_hashes, signatures
 from dedup.paragraphs import LINES, long_lines
 from kernels.columns import TextColumn
+from pipelines.inputs import check_unchanged
 from pipelines.reading import read_frames
 from pipelines.run_folder import RunFolder
 from pipelines.steps import decide, text_bytes
@@ -32,7 +33,7 @@ DISTINCT_COLUMNS: Final = {"id", "text", "title", "raw_sha256", "exact"}  # no v
 class ParquetRows:
     """Frames appended to one Parquet file (zstd), which appears when it is whole."""
 
-    def __init__(self, path: Path, columns: dict[str, pl.DataType]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:
         self._whole = written_whole(path)
         self._columns = columns
         self._writer: pq.ParquetWriter | None = None
@@ -110,6 +111,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         ParquetRows(run.stage_file(STAGE, f"{task}.lines.parquet"), LINES) as lines,
     ):
         for file in files:
+            check_unchanged(file)
             for frame, unreadable in watch.each(f"read {file.source}", read_frames(file, sources[file.source])):
                 broken.append(unreadable)
                 quarantined += unreadable.height

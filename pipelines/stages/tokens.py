@@ -86,12 +86,18 @@ def members(frame: pl.DataFrame, mixtures: dict[str, Mixture], seed: int = 0) ->
     A fractional `repeat` is rounded up for as many documents as the fraction says, by the hash of the id.
     """
     context = pl.SQLContext(documents=frame.with_row_index("_row"), eager=True)
-    chance = shuffle_keys(frame["id"], seed ^ REPEAT_SEED).cast(pl.Float64) / 2.0**64 if frame.height else pl.Series([], dtype=pl.Float64)
+    chance = (
+        shuffle_keys(frame["id"], seed ^ REPEAT_SEED).cast(pl.Float64) / 2.0**64
+        if frame.height
+        else pl.Series([], dtype=pl.Float64)
+    )
     columns = []
     for mixture_name, mixture in mixtures.items():
         for component in mixture.components:
             name = member_column(mixture_name, component.name)
-            query = f"SELECT ({component.where}) AS member, ({component.repeat or 1}) AS times FROM documents ORDER BY _row"
+            query = (
+                f"SELECT ({component.where}) AS member, ({component.repeat or 1}) AS times FROM documents ORDER BY _row"
+            )
             found = context.execute(query)
             times = found["times"].cast(pl.Float64).fill_null(0.0).clip(0.0, MAX_REPEATS)
             count = times.floor() + (chance < times - times.floor()).cast(pl.Float64)

@@ -15,7 +15,9 @@ from dedup.paragraphs import repeated_lines, without_repeated
 
 
 def test_stars_lead_to_the_smallest_row() -> None:
-    keyed = pl.DataFrame({"row": [7, 2, 5, 9, 1], "key": [1, 1, 2, 2, None]}, schema={"row": pl.UInt32, "key": pl.UInt64})
+    keyed = pl.DataFrame(
+        {"row": [7, 2, 5, 9, 1], "key": [1, 1, 2, 2, None]}, schema={"row": pl.UInt32, "key": pl.UInt64}
+    )
     assert star_edges(keyed).rows() == [(2, 7), (5, 9)]
     assert star_edges(keyed.head(0)).is_empty()
 
@@ -33,13 +35,17 @@ def test_parts_give_the_same_edges(keys: list[int], part: int) -> None:
 def test_components_are_networkxs(pairs: list[tuple[int, int]], chance) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(pairs)
     chance.shuffle(shuffled)
-    frames = [pl.DataFrame(shuffled[at : at + 5], schema=clustering.EDGES, orient="row") for at in range(0, len(shuffled), 5)]
+    frames = [
+        pl.DataFrame(shuffled[at : at + 5], schema=clustering.EDGES, orient="row") for at in range(0, len(shuffled), 5)
+    ]
     roots = components(26, frames)
     graph = networkx.Graph(pairs)
     graph.add_nodes_from(range(26))
     for found in networkx.connected_components(graph):
         assert {int(roots[node]) for node in found} == {min(found)}
-    assert set(members(roots)["row"]) == {node for group in networkx.connected_components(graph) if len(group) > 1 for node in group}
+    assert set(members(roots)["row"]) == {
+        node for group in networkx.connected_components(graph) if len(group) > 1 for node in group
+    }
 
 
 def candidates(**columns: list[object]) -> pl.DataFrame:
@@ -65,7 +71,9 @@ def test_the_best_of_a_cluster_stays() -> None:
 
 
 def test_older_editions_are_superseded() -> None:
-    rows = candidates(id=["a", "b", "c", "d"], edition=["1", "2", None, "1"]).with_columns(series=pl.Series(["s", "s", "s", "t"]))
+    rows = candidates(id=["a", "b", "c", "d"], edition=["1", "2", None, "1"]).with_columns(
+        series=pl.Series(["s", "s", "s", "t"])
+    )
     assert superseded(rows)["row"].to_list() == [0]
 
 
@@ -79,7 +87,9 @@ def test_repeated_lines_go_from_all_but_the_first_document() -> None:
     lines = pl.DataFrame({"row": owner, "line": column.lines.hashes}, schema={"row": pl.UInt32, "line": pl.UInt64})
     repeated = repeated_lines(lines, 3)
     assert repeated["documents"].to_list() == [4, 4]
-    cleaned, removed = without_repeated(pl.Series(texts), np.arange(4, dtype=np.uint32), repeated, (np.zeros(4, bool), 40, 30))
+    cleaned, removed = without_repeated(
+        pl.Series(texts), np.arange(4, dtype=np.uint32), repeated, (np.zeros(4, bool), 40, 30)
+    )
     assert removed.tolist() == [0, 1, 1, 1]
     assert footer in cleaned[0]
     assert footer not in cleaned[1]

@@ -25,13 +25,43 @@ from schemas.errors import CurateError, WrongCall
 from tests.conftest import batch
 from tests.pipelines.test_engines import curate
 
-HEART = "heart valve artery pressure blood patient dose aspirin 心脏 血压 患者 动脉 治疗".split()
-GOALS = "goal match team season striker ticket coach league 比赛 球队 进球 赛季 教练".split()
+HEART = [
+    "heart",
+    "valve",
+    "artery",
+    "pressure",
+    "blood",
+    "patient",
+    "dose",
+    "aspirin",
+    "心脏",
+    "血压",
+    "患者",
+    "动脉",
+    "治疗",
+]
+GOALS = [
+    "goal",
+    "match",
+    "team",
+    "season",
+    "striker",
+    "ticket",
+    "coach",
+    "league",
+    "比赛",
+    "球队",
+    "进球",
+    "赛季",
+    "教练",
+]
 
 
 def rows(words: list[str], label: str, seed: int, count: int = 60) -> list[dict[str, str]]:
     chance = random.Random(seed)
-    return [{"text": " ".join(chance.choices([*words, "the", "and", "的"], k=40)), "label": label} for _ in range(count)]
+    return [
+        {"text": " ".join(chance.choices([*words, "the", "and", "的"], k=40)), "label": label} for _ in range(count)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +75,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe_of(folder: Path, **changes: object) -> ClassifierRecipe:
-    source = {"name": "rows", "files": "rows.jsonl", "source_type": "knowledge", "label_column": "label", "text": "{text}"}
+    source = {
+        "name": "rows",
+        "files": "rows.jsonl",
+        "source_type": "knowledge",
+        "label_column": "label",
+        "text": "{text}",
+    }
     return ClassifierRecipe.model_validate({"name": "t", "positive": "medicine", "sources": [source], **changes})
 
 
@@ -104,7 +140,11 @@ def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> Non
     with pytest.raises(WrongCall, match="no label 'surgery'"):
         check_model({"model": str(folder / "model"), "label": "surgery"})
     for name, damage, told in (
-        ("cut", lambda f: (f / "model.bin").write_bytes((folder / "model" / "model.bin").read_bytes()[:100]), "damaged"),
+        (
+            "cut",
+            lambda f: (f / "model.bin").write_bytes((folder / "model" / "model.bin").read_bytes()[:100]),
+            "damaged",
+        ),
         ("text", lambda f: (f / "model.bin").write_text("no model"), "damaged"),
         ("card", lambda f: (f / "card.json").write_text("{}"), "not a classifier's card"),
         ("gone", lambda f: (f / "card.json").unlink(), "has no card.json"),
@@ -123,7 +163,9 @@ def change_card(folder: Path, **changes: object) -> None:
 
 
 def test_one_label_or_too_few_documents_are_told(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows(HEART, "medicine", 1)), encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text(
+        "\n".join(json.dumps(row) for row in rows(HEART, "medicine", 1)), encoding="utf-8"
+    )
     with pytest.raises(CurateError, match="all training documents have one label"):
         train(tmp_path, "m")
     with pytest.raises(CurateError, match="no training document has the label 'law'"):
@@ -135,7 +177,9 @@ def test_one_label_or_too_few_documents_are_told(folder: Path, tmp_path: Path) -
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60), st.floats(0.5, 0.99))
-def test_the_threshold_reaches_the_precision_it_was_chosen_for(pairs: list[tuple[float, bool]], precision: float) -> None:
+def test_the_threshold_reaches_the_precision_it_was_chosen_for(
+    pairs: list[tuple[float, bool]], precision: float
+) -> None:
     scores, truth = (np.array(one) for one in zip(*pairs, strict=True))
     scores = np.round(scores, 6)
     threshold = choose_threshold(scores, truth, precision)
@@ -158,7 +202,15 @@ def test_spaced_lines_lose_no_letter(texts: list[str]) -> None:
 
 def test_the_command_trains_on_files_and_says_what_is_missing(folder: Path, tmp_path: Path) -> None:
     told = curate(
-        "classifier", "train", folder / "rows.jsonl", "--labels", "label", "--positive", "medicine", "--to", tmp_path / "m"
+        "classifier",
+        "train",
+        folder / "rows.jsonl",
+        "--labels",
+        "label",
+        "--positive",
+        "medicine",
+        "--to",
+        tmp_path / "m",
     ).stdout
     assert "| validation |" in told
     assert curate("classifier", "card", tmp_path / "m").stdout.startswith("# Classifier m")

@@ -34,7 +34,9 @@ def test_reasons(answer: str, reason: str | None) -> None:
 
 
 def test_english_and_missing_answers() -> None:
-    texts = ["Q: May I double my insulin?\nA: You should double your dose and stop all medications now, no need to see a doctor."]
+    texts = [
+        "Q: May I double my insulin?\nA: You should double your dose and stop all medications now, no need to see a doctor."
+    ]
     outcome = dialogue_discriminator(batch(texts), question="Q:", answer="A:")
     assert outcome.scores["harmful"][0] >= 2
     none = dialogue_discriminator(batch(["问：只有问题"]))

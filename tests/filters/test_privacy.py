@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -126,10 +127,12 @@ def test_any_text_is_survived_and_shadows_keep_their_length(text: str) -> None:
     assert cleaned == text or counts
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12), st.sampled_from(["NAME", "PHONE", "ID"])), max_size=12))
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12), st.sampled_from(["NAME", "PHONE", "ID"])), max_size=12)
+)
 def test_settled_spans_never_overlap(parts: list[tuple[int, int, str]]) -> None:
     kept = settled([Span(start, start + size, kind) for start, size, kind in parts])
-    assert all(left.end <= right.start for left, right in zip(kept, kept[1:], strict=False))
+    assert all(left.end <= right.start for left, right in itertools.pairwise(kept))
     text = "x" * 50
     assert marked(text, kept)[0].count("[") == len(kept)
 

@@ -13,7 +13,11 @@ from tests.conftest import REPOSITORY
 
 
 def test_published_schemas_are_current() -> None:
-    models = {"manifest": manifest_schema(), "recipe": Recipe.model_json_schema(), "classifier": ClassifierRecipe.model_json_schema()}
+    models = {
+        "manifest": manifest_schema(),
+        "recipe": Recipe.model_json_schema(),
+        "classifier": ClassifierRecipe.model_json_schema(),
+    }
     for name, schema in models.items():
         published = json.loads((REPOSITORY / "schemas" / "published" / f"{name}.schema.json").read_text())
         assert published == json.loads(json.dumps(schema)), f"write schemas/published/{name}.schema.json again"

@@ -1,0 +1,87 @@
+"""Killed at random moments, on both engines: the same digest each time, nothing left over, nothing twice.
+
+Each run is killed several times on its way, so that thirty kills take a few runs: a kill of the
+whole process group, or of one worker, at a random moment after the last.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.pipelines.test_engines import DEMO, curate, files_of
+
+pytestmark = pytest.mark.slow
+KILLS_A_RUN = 5
+# Engine, workers, seed: 4 x 5 kills on the default engine, 2 x 5 on Beam.
+RUNS = [
+    ("datatrove", 2, 1),
+    ("datatrove", 2, 2),
+    ("datatrove", 1, 3),
+    ("datatrove", 2, 4),
+    ("beam", 1, 5),
+    ("beam", 1, 6),
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faults") / "run"
+    curate("run", DEMO, "--run-dir", folder, "--workers", 2)
+    return folder
+
+
+def killed(folder: Path, engine: str, workers: int, moment: int, one_worker: bool) -> bool:
+    """Start the run, and kill it when so many more tasks are done; False where it ended before."""
+    before = len(list(folder.glob("stages/*/*.json")))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "curate.cli", "run", str(DEMO), "--run-dir", str(folder), "--engine", engine, "--workers", str(workers)],
+        cwd=REPOSITORY,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if len(list(folder.glob("stages/*/*.json"))) - before >= moment:
+            break
+        time.sleep(0.003)
+    ended = process.poll() is not None
+    victims = psutil.Process(process.pid).children(recursive=True) if one_worker and not ended else []
+    workers_only = [one for one in victims if one.parent() and one.parent().pid != process.pid]
+    if workers_only:
+        workers_only[0].kill()
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            pytest.fail("the run hangs after one of its workers was killed")
+    elif not ended:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    return not ended
+
+
+@pytest.mark.parametrize(("engine", "workers", "seed"), RUNS)
+def test_thirty_kills_change_nothing(undisturbed: Path, tmp_path: Path, engine: str, workers: int, seed: int) -> None:
+    chance = random.Random(seed)
+    folder = tmp_path / "run"
+    kills = 0
+    for number in range(KILLS_A_RUN):
+        one_worker = engine == "datatrove" and workers > 1 and number % 2 == 1
+        kills += killed(folder, engine, workers, chance.randint(0, 11), one_worker)
+    assert kills >= 2
+    curate("run", DEMO, "--run-dir", folder, "--engine", engine, "--workers", workers)
+    assert files_of(folder) == files_of(undisturbed)
+    assert not [path for path in folder.rglob("*") if path.name.endswith((".part", ".claim"))]
+    ids = pl.concat([pl.read_parquet(folder / name / "*.parquet")["id"] for name in ("curated", "dropped")])
+    assert ids.n_unique() == len(ids)
