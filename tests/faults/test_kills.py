@@ -22,16 +22,8 @@ from tests.conftest import REPOSITORY
 from tests.pipelines.test_engines import DEMO, curate, files_of
 
 pytestmark = pytest.mark.slow
-KILLS_A_RUN = 5
-# Engine, workers, seed: 4 x 5 kills on the default engine, 2 x 5 on Beam.
-RUNS = [
-    ("datatrove", 2, 1),
-    ("datatrove", 2, 2),
-    ("datatrove", 1, 3),
-    ("datatrove", 2, 4),
-    ("beam", 1, 5),
-    ("beam", 1, 6),
-]
+# Engine, workers, kills, seed: thirty in all.
+RUNS = [("datatrove", 2, 8, 1), ("datatrove", 1, 8, 2), ("datatrove", 2, 7, 3), ("beam", 1, 7, 4)]
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +63,16 @@ def killed(folder: Path, engine: str, workers: int, moment: int, one_worker: boo
     return not ended
 
 
-@pytest.mark.parametrize(("engine", "workers", "seed"), RUNS)
-def test_thirty_kills_change_nothing(undisturbed: Path, tmp_path: Path, engine: str, workers: int, seed: int) -> None:
+@pytest.mark.parametrize(("engine", "workers", "times", "seed"), RUNS)
+def test_thirty_kills_change_nothing(
+    undisturbed: Path, tmp_path: Path, engine: str, workers: int, times: int, seed: int
+) -> None:
     chance = random.Random(seed)
     folder = tmp_path / "run"
     kills = 0
-    for number in range(KILLS_A_RUN):
+    for number in range(times):
         one_worker = engine == "datatrove" and workers > 1 and number % 2 == 1
-        kills += killed(folder, engine, workers, chance.randint(0, 11), one_worker)
+        kills += killed(folder, engine, workers, chance.randint(0, 80 // times), one_worker)
     assert kills >= 2
     curate("run", DEMO, "--run-dir", folder, "--engine", engine, "--workers", workers)
     assert files_of(folder) == files_of(undisturbed)

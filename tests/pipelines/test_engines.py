@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -99,38 +98,6 @@ def test_both_engines_agree_on_real_documents(shared: Path, tmp_path: Path) -> N
     first, second = files_of(tmp_path / "datatrove"), files_of(tmp_path / "beam")
     assert first == second
     assert load_manifest(tmp_path / "beam").counts.curated > 40
-
-
-@pytest.mark.parametrize(("engine", "markers"), [("datatrove", 3), ("datatrove", 30), ("beam", 12), ("beam", 30)])
-def test_a_killed_run_resumes_to_the_same_bytes(reference: Path, tmp_path: Path, engine: str, markers: int) -> None:
-    folder = tmp_path / "run"
-    arguments = [
-        "run",
-        str(DEMO),
-        "--run-dir",
-        str(folder),
-        "--engine",
-        engine,
-        "--workers",
-        "2" if engine == "datatrove" else "1",
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate.cli", *arguments],
-        cwd=REPOSITORY,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        if len(list(folder.glob("stages/*/*.json"))) >= markers:
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.005)
-    process.wait(timeout=120)
-    curate(*arguments)
-    assert files_of(folder) == files_of(reference)
-    assert not list(folder.rglob(".*.part"))
 
 
 def test_a_worker_that_is_killed_ends_the_run_with_a_remedy(tmp_path: Path) -> None:
