@@ -280,6 +280,7 @@ def main() -> None:
     put("dialogues/consultations.csv", table.getvalue(), "gb18030")
     # records, web
     put("records/discharge-letter.txt", en.LETTER)
+    put("records/admission-zh.txt", zh.ADMISSION)
     put("records/windows-letter.txt", en.LETTER_WINDOWS.replace("\n", "\r\n"), "cp1252")
     put("web/pages.warc.gz", warc(web_pages()))
     # what is wrong with files
