@@ -176,7 +176,7 @@ def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
 
 # What may stand around a question that is a sentence of its own.
 OPENS: Final = re.compile(r"(?:^|[\n。！？!?.:：;；>*#|)）\]】0-9、])[\s\"“'‘(（【\[_*]*$")
-CLOSES: Final = re.compile(r"^[\s\"”'’)）】\]_*]*(?:$|[\n。！？!?.:：;；(（_…—,，])")
+CLOSES: Final = re.compile(r"^[\s\"”'’)）】\]_*]*(?:$|[\n。！？!?.:：;；(（_…—])")
 AROUND: Final = 24  # bytes looked at on each side
 
 

@@ -33,6 +33,7 @@ MIN_QUESTION_COVERAGE: Final = 0.2
 MIN_OPTION_COVERAGE: Final = 0.2
 SURE_COVERAGE: Final = 0.75  # with so much and so many of it, nothing else is asked
 SURE_SHINGLES: Final = 40
+BARE_LEAST: Final = 6  # a proverb that a question asks about is shorter
 BARE_SHINGLES: Final = 20  # of a question without options to look for; fewer must be a sentence of its own
 NOTED_COVERAGE: Final = 0.25
 NOTED_SIMILARITY: Final = 0.3  # MinHash estimate from which a near-copy is noted
@@ -214,7 +215,7 @@ def _judged(
     holds = (coverage >= MIN_COVERAGE) & (both | bare & (count >= BARE_SHINGLES)) | sure
     starts = byte_of[spans[:, 0]]
     ends = byte_of[np.minimum(spans[:, 1] + size - 1, len(byte_of) - 1)] + 1
-    for at in np.flatnonzero(~holds & bare & (coverage >= MIN_COVERAGE)):
+    for at in np.flatnonzero(~holds & bare & (coverage >= MIN_COVERAGE) & (count >= BARE_LEAST)):
         holds[at] = _between_boundaries(column, int(rows[at]), int(starts[at]), int(ends[at]))
     maybe = np.flatnonzero(~holds & (coverage >= NOTED_COVERAGE))
     noted = np.zeros(len(rows), bool)

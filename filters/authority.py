@@ -34,6 +34,7 @@ Column = Literal[
     "source",
     "design",
     "tier",
+    "impact",
     "year",
     "age",
     "uri",
@@ -185,6 +186,15 @@ def study_designs(title: pl.Series, text: pl.Series, table: AuthorityTable) -> p
     return heads.select(design.alias("design")).to_series()
 
 
+def _impacts(frame: pl.DataFrame, table: AuthorityTable) -> pl.Series:
+    """Impact of the journal as the table has it, null where it has none."""
+    known = {issn: journal.impact for issn, journal in table.journals.items() if journal.impact is not None}
+    best = [
+        max((known[one] for one in (value or "").split("; ") if one in known), default=None) for value in frame["issn"]
+    ]
+    return pl.Series("impact", best, dtype=pl.Float64)
+
+
 def _tiers(frame: pl.DataFrame, table: AuthorityTable) -> pl.Series:
     """Rank of journal or publisher, 3 where nothing is known."""
     tier = pl.lit(3)
@@ -209,6 +219,7 @@ def graded(frame: pl.DataFrame, text: pl.Series, table: AuthorityTable, as_of: i
     known = frame.with_columns(
         pl.DataFrame({"d": designs, "s": is_study}).select(design=pl.when("s").then("d").otherwise(None)).to_series(),
         _tiers(frame, table),
+        _impacts(frame, table),
         year.alias("year"),
         (pl.lit(as_of, pl.Int32) - year).alias("age"),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from dedup.decontamination import flagged_only
 from pipelines.earlier import parents
 from pipelines.graph import counts_of
 from pipelines.prepare import recipe_digest
@@ -144,7 +145,8 @@ def _contamination(run: RunFolder) -> list[Contamination]:
     if run.recipe.decontaminate is None:
         return []
     items = counts_of(run, curate.BENCHMARK_STAGE)[0]["items"]
-    found = hits(run).group_by("benchmark").agg(pl.col("item").n_unique(), pl.col("id").n_unique())
+    every = hits(run)
+    found = every.filter(~flagged_only(every)).group_by("benchmark").agg(pl.col("item").n_unique(), pl.col("id").n_unique())
     by_name = {row[0]: row[1:] for row in found.iter_rows()}
     return [
         Contamination(

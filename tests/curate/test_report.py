@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from curate.differences import marked_differences
 from curate.plots import histogram, line_plot
-from curate.report import _marked, write_report
+from curate.report import write_report
 from pipelines.execute import execute
 from tests.conftest import REPOSITORY
 
@@ -53,7 +54,7 @@ def test_a_whole_report(tmp_path: Path) -> None:
 
 
 def test_differences_are_marked_by_word_and_character() -> None:
-    left, right = _marked("dose 5 mg daily 患者男", "dose 10 mg daily 患者女")
+    left, right = marked_differences("dose 5 mg daily 患者男", "dose 10 mg daily 患者女")
     assert [text for differs, text in left if differs] == ["5 ", "男"]
     assert [text for differs, text in right if differs] == ["10 ", "女"]
 

@@ -70,13 +70,15 @@ def test_grades(columns: dict[str, object], text: str, grade: str, because: str)
 def test_a_teams_table_lies_over_the_bundled_one(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(
-        "publishers: {1: 'My Hospital'}\njournals: {'1234-5678': {name: Mine, tier: 4}}\n"
-        "rules: [{grade: C, when: {source_type: [web], title: '(?i)faq'}, because: our questions}]\n"
+        "publishers: {1: 'My Hospital'}\njournals: {'1234-5678': {name: Mine, tier: 4}, '8765-4321': {name: High, tier: 3, impact: 40}}\n"
+        "rules: [{grade: C, when: {source_type: [web], title: '(?i)faq'}, because: our questions},\n"
+        "  {grade: B, when: {source_type: [literature], impact: '>= 30'}, because: high impact}]\n"
     )
     ours = authority(batch(["x"], source_type="web", title="FAQ"), table=str(path))
     body = authority(batch(["x"], source_type="web", publisher="My Hospital"), table=str(path))
     doubtful = authority(batch(["x"], source_type="literature", issn="0000-0000; 1234-5678"), table=str(path))
-    assert [one.columns["authority"][0] for one in (ours, body, doubtful)] == ["C", "C", "D"]
+    high = authority(batch(["x"], source_type="literature", issn="8765-4321"), table=str(path))
+    assert [one.columns["authority"][0] for one in (ours, body, doubtful, high)] == ["C", "C", "D", "B"]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,9 @@ def test_a_very_wide_page_is_read_small(tmp_path: Path) -> None:
     documents, broken = read(tmp_path, "wide.png", png(wide))
     assert broken == []
     assert letters(documents[0]["text"]).startswith("hyper")
+    documents, broken = read(tmp_path, "wide.pdf", png(wide, "PDF"))  # a page of 20,000 points, twice
+    assert len(documents) + len(broken) == 1
+    assert all("hyper" in letters(one["text"]) for one in documents)
 
 
 def line(x: float, y: float, text: str, width: float = 200, height: float = 10) -> Line:
