@@ -33,11 +33,15 @@ class Classifier:
 
     def scores(self, column: TextColumn, label: str | None = None) -> npt.NDArray[np.float64]:
         """Probability of `label` (default: the positive one) for each text, shape (rows,)."""
+        return self.scores_of_lines(spaced_lines(column, self.max_characters), label)
+
+    def scores_of_lines(self, lines: list[str], label: str | None = None) -> npt.NDArray[np.float64]:
+        """The same for texts that are cut into tokens already, in one call of fastText."""
         wanted = LABEL + (label or self.positive)
-        found = np.zeros(len(column))
-        if not len(column):
+        found = np.zeros(len(lines))
+        if not lines:
             return found
-        labels, shares = self.model.predict(spaced_lines(column, self.max_characters), k=len(self.labels))
+        labels, shares = self.model.predict(lines, k=len(self.labels))
         for row, (names, values) in enumerate(zip(labels, shares, strict=True)):
             for name, value in zip(names, values, strict=True):
                 if name == wanted:

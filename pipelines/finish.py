@@ -146,7 +146,9 @@ def _contamination(run: RunFolder) -> list[Contamination]:
         return []
     items = counts_of(run, curate.BENCHMARK_STAGE)[0]["items"]
     every = hits(run)
-    found = every.filter(~flagged_only(every)).group_by("benchmark").agg(pl.col("item").n_unique(), pl.col("id").n_unique())
+    found = (
+        every.filter(~flagged_only(every)).group_by("benchmark").agg(pl.col("item").n_unique(), pl.col("id").n_unique())
+    )
     by_name = {row[0]: row[1:] for row in found.iter_rows()}
     return [
         Contamination(
