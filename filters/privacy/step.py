@@ -17,7 +17,7 @@ from filters.privacy.finder import LEVELS, Level
 from filters.privacy.forms import FINDERS as FORMS
 from filters.privacy.labelled import FINDERS as LABELLED
 from filters.privacy.lexicon import Lexicon, load_lexicon
-from filters.privacy.names import again, name_finders
+from filters.privacy.names import again, is_chinese_name, name_finders
 from filters.privacy.places import FINDERS as PLACES
 from filters.privacy.spans import PRIORITY, Span, marked, shadow
 from schemas.step import Batch, Outcome, step
@@ -26,6 +26,7 @@ from schemas.step import Batch, Outcome, step
 PERSONAL_TYPES: Final = ("record", "dialogue")
 PUBLIC_TYPES: Final = ("web",)
 STRETCH: Final = 1024  # characters that are searched together where a hint lies in them
+BETWEEN: Final = "\n\x00\n"  # no white space and no letter, and normalised text does not hold it
 OVERLAP: Final = 128  # longest identifier, with its label
 
 
@@ -99,20 +100,28 @@ def phi(
     """
     words = load_lexicon(lexicon)
     counts = {kind: np.zeros(len(batch), np.int64) for kind in PRIORITY}
-    columns: dict[str, pl.Series] = {}
     types = batch.frame["source_type"]
     levels: list[Level] = [
         "personal" if one in personal else "public" if one in public else "published" for one in types
     ]
     ids = batch.frame["id"].to_list()
-    for column in ("text", "title"):
-        values = batch.frame[column].to_list()
-        texts = [value or "" for value in values]
-        for row, spans in enumerate(find_identifiers(texts, ids, levels, dates, words)):
-            if not spans:
-                continue
-            values[row], found = marked(texts[row], spans)
-            for kind, number in found.items():
-                counts[kind][row] += number
-        columns[column] = pl.Series(column, values, dtype=pl.String)
+    titles, texts = batch.frame["title"].to_list(), batch.frame["text"].to_list()
+    # Title and text are one document: a name that one tells is a name in the other, under the same mark.
+    joined = [(title or "") + BETWEEN + (text or "") for title, text in zip(titles, texts, strict=True)]
+    for row, spans in enumerate(find_identifiers(joined, ids, levels, dates, words)):
+        if levels[row] == "personal" and is_chinese_name(titles[row] or "", words):
+            spans = [*spans, Span(0, len(titles[row]), "NAME")]
+        edge = len(titles[row] or "")
+        spans = [span for span in spans if span.end <= edge or span.start >= edge + len(BETWEEN)]
+        if not spans:
+            continue
+        whole, found = marked(joined[row], spans)
+        title, texts[row] = whole.split(BETWEEN, 1)
+        titles[row] = title if titles[row] is not None else None
+        for kind, number in found.items():
+            counts[kind][row] += number
+    columns = {
+        "title": pl.Series("title", titles, dtype=pl.String),
+        "text": pl.Series("text", texts, dtype=pl.String),
+    }
     return Outcome(columns=columns, edits={kind: found for kind, found in counts.items() if found.any()})

@@ -104,6 +104,17 @@ def test_the_step_edits_title_and_text_and_keeps_only_counts() -> None:
     assert {edit["what"]: edit["count"] for edit in row["edits"]} == {"NAME": 2, "PHONE": 1}
 
 
+def test_title_and_text_share_their_marks_and_stay_apart() -> None:
+    frame = documents(["王小明诉胸痛。"], source_type="dialogue", title="患者姓名：王小明")
+    row = run_steps(frame, bind_calls([StepCall(name="phi")])).row(0, named=True)
+    assert (row["title"], row["text"]) == ("患者姓名：[NAME]", "[NAME]诉胸痛。")
+    frame = documents(["5678 方便时联系"], source_type="dialogue", title="电话 138 1234")
+    row = run_steps(frame, bind_calls([StepCall(name="phi")])).row(0, named=True)
+    assert (row["title"], row["text"]) == ("电话 [PHONE]", "5678 方便时联系")
+    frame = documents(["x"], source_type="record", title=None)
+    assert run_steps(frame, bind_calls([StepCall(name="phi")])).row(0, named=True)["title"] is None
+
+
 def test_phi_may_not_come_after_a_step_that_drops() -> None:
     with pytest.raises(WrongCall, match="stands after 'length'"):
         bind_calls([StepCall(name="normalise"), StepCall(name="length"), StepCall(name="phi")])
