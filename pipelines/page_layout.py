@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,7 @@ FOOTNOTE_HEIGHT: Final = 0.88
 FOOTNOTE_ZONE: Final = 0.3  # lower part of the text where footnotes stand
 HAN: Final = re.compile(r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]")
 FOOTNOTE: Final = re.compile(r"^(?:[*†‡§¶]|\[?\d{1,2}[\])]?\s|[①-⑩]|注[:：])")
+HEADING: Final = re.compile(r"[A-Za-z\u3400-\u9fff].{2}")  # more than a number or a letter
 CAPTION: Final = re.compile(r"^(?:fig(?:ure)?\.?|table|图|表|附图|附表)\s?\d", re.I)
 
 
@@ -58,11 +59,12 @@ def document_text(pages: Sequence[Page]) -> str:
     running = running_heads([page.lines for page in pages])
     body: list[Line] = []
     notes: list[Line] = []
+    usual = usual_height([line for page in pages for line in page.lines])
     for page in pages:
         lines = [line for line in page.lines if not _is_running(line, running)]
         prose, tables = _tables(lines)
         ordered = reading_order(prose + tables, page.width)
-        for line in _told_apart(ordered):
+        for line in _told_apart(ordered, usual):
             (notes if line.kind == "note" else body).append(line)
     return "\n\n".join(paragraphs(body) + paragraphs(notes))
 
@@ -129,11 +131,16 @@ def _table_row(cells: list[Line]) -> Line:
     return Line(cells[0].left, bottom, cells[-1].right, top, text, "row")
 
 
-def _told_apart(lines: list[Line]) -> list[Line]:
+def usual_height(lines: Sequence[Line]) -> float:
+    """Height of most of a document's characters: that of its running text, whatever its tables are set in."""
+    heights = np.repeat([line.height for line in lines], [len(line.text) for line in lines])
+    return float(np.median(heights)) if len(heights) else 0.0
+
+
+def _told_apart(lines: list[Line], usual: float) -> list[Line]:
     """Lines with what they are: heading, note, caption, row, or text."""
     if len(lines) < 3:
         return lines
-    usual = float(np.median([line.height for line in lines]))
     low = min(line.bottom for line in lines)
     zone = low + FOOTNOTE_ZONE * (max(line.top for line in lines) - low)
     told: list[Line] = []
@@ -147,10 +154,28 @@ def _told_apart(lines: list[Line]) -> list[Line]:
                 kind = "note"
             elif CAPTION.match(line.text):
                 kind = "caption"
-            elif line.height > HEADING_HEIGHT * usual and 3 < len(line.text) <= HEADING_CHARACTERS:
+            elif line.height > HEADING_HEIGHT * usual and HEADING.search(line.text):
                 kind = "heading"
-        told.append(Line(line.left, line.bottom, line.right, line.top, line.text, kind))
-    return told
+        told.append(replace(line, kind=kind))
+    return _short_headings(told)
+
+
+def _short_headings(lines: list[Line]) -> list[Line]:
+    """The same lines; large text that goes on and on is no heading."""
+    checked: list[Line] = []
+    start = 0
+    while start < len(lines):
+        end = start + 1
+        if lines[start].kind == "heading":
+            while end < len(lines) and lines[end].kind == "heading":
+                end += 1
+            run = lines[start:end]
+            long = sum(len(line.text) for line in run) > HEADING_CHARACTERS and len(run) > 1
+            checked += [replace(line, kind="text") for line in run] if long else run
+        else:
+            checked.append(lines[start])
+        start = end
+    return checked
 
 
 def reading_order(lines: list[Line], width: float) -> list[Line]:
