@@ -65,7 +65,6 @@ def train_command(
     """
     from pipelines.classifier import card_lines, read_labelled, train_classifier
     from pipelines.inputs import find_inputs
-    from schemas.files import write_text
     from schemas.recipe_file import load_classifier_recipe
 
     if len(inputs) == 1 and inputs[0].suffix in (".yaml", ".yml"):
@@ -79,9 +78,7 @@ def train_command(
     documents = read_labelled(recipe, files, roles=("train", "test"))
     click.echo(f"training on {documents.frame.height:,} documents", err=True)
     card = train_classifier(recipe, documents, folder)
-    lines = "\n".join(card_lines(card)) + "\n"
-    write_text(folder / "card.md", lines)
-    click.echo(json.dumps(card, ensure_ascii=False) if as_json else lines)
+    click.echo(json.dumps(card, ensure_ascii=False) if as_json else "\n".join(card_lines(card)))
 
 
 def _recipe_of_files(

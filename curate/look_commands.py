@@ -72,7 +72,9 @@ def inspect_command(
 
         show_cluster(run_dir, cluster, as_json)
     elif authority:
-        _print(authority_table(run_dir), as_json)
+        from curate.report_quality import grades_by_source
+
+        _print(grades_by_source(table(run_dir, "curated")), as_json)
     elif sql:
         context = pl.SQLContext({name: table(run_dir, name) for name in TABLES}, eager=True)
         try:
@@ -82,17 +84,6 @@ def inspect_command(
         _print(frame.head(limit) if "limit" not in sql.lower() else frame, as_json)
     else:
         _summary(run_dir, as_json)
-
-
-def authority_table(run_dir: Path) -> pl.DataFrame:
-    """Curated documents by source and grade, with the reasons that were given."""
-    rows = table(run_dir, "curated").select("source", "authority", "authority_reason").collect()
-    grades = pl.col("authority").fill_null("-")
-    counted = rows.group_by("source", grades).agg(
-        pl.len().alias("documents"),
-        pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because"),
-    )
-    return counted.sort("source", "authority")
 
 
 def _print(frame: pl.DataFrame, as_json: bool) -> None:

@@ -22,7 +22,7 @@ def quality_parts(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) 
     """What the template shows of scores, grades, redactions and earlier runs."""
     return {
         "score_plots": _score_plots(run, curated, dropped),
-        "grades": _grades(curated),
+        "grades": grades_by_source(curated).to_dicts(),
         "redactions": _edits(curated, dropped, "phi"),
         "repeated": _edits(curated, dropped, "paragraphs"),
         "cards": _cards(run),
@@ -54,14 +54,14 @@ def _score_plots(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) -
     return plots
 
 
-def _grades(curated: pl.LazyFrame) -> list[dict[str, Any]]:
+def grades_by_source(curated: pl.LazyFrame) -> pl.DataFrame:
     """Documents by source and grade, with the reasons."""
     rows = curated.select("source", pl.col("authority").fill_null("-"), "authority_reason").collect()
     counted = rows.group_by("source", "authority").agg(
         pl.len().alias("documents"),
         pl.col("authority_reason").drop_nulls().unique().sort().str.join("; ").alias("because"),
     )
-    return counted.sort("source", "authority").to_dicts()
+    return counted.sort("source", "authority")
 
 
 def _edits(curated: pl.LazyFrame, dropped: pl.LazyFrame, step: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import polars as pl
 
 from dedup.minhash import word_folds
 from dedup.near_items import Arrays, shingle_index
-from dedup.rolling import letters_of, prefix_hashes
+from dedup.rolling import letters_of, prefix_hashes, sieve_of
 from kernels.characters import character_classes, folded_characters
 from kernels.columns import TextColumn
 from schemas.benchmark import BenchmarkItem
@@ -45,6 +46,12 @@ class ContaminationIndex:
     option_bounds: npt.NDArray[np.int64]
     shingles: Arrays
 
+    @cached_property
+    def sieves(self) -> dict[tuple[str, int], npt.NDArray[np.uint8]]:
+        """Sieves of `grams` and `anchors` by kind and size, made once a process and not once a batch."""
+        tables = (("grams", self.grams), ("anchors", self.anchors))
+        return {(kind, size): sieve_of(values) for kind, of in tables for size, (values, _) in of.items()}
+
 
 def whole_hashes(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], Any]:
     column = TextColumn(pl.Series("text", texts, dtype=pl.String))
@@ -75,7 +82,7 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
                 parts.append(np.unique(hashes))
                 owners.append(np.full(len(parts[-1]), index))
                 gram_counts[index] = len(parts[-1])
-        grams[n] = _without_common(parts, owners, column, bounds)
+        grams[n] = _without_common(parts, owners)
 
     hashes, lengths, (prefix, powers, letter_bounds) = whole_hashes(questions)
     ends = letter_bounds[1:]
@@ -121,7 +128,7 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
     )
 
 
-def _without_common(parts: list[Any], owners: list[Any], column: TextColumn, bounds: Any) -> tuple[Any, Any]:
+def _without_common(parts: list[Any], owners: list[Any]) -> tuple[Any, Any]:
     """n-gram hashes and their items, sorted, without those of many different questions."""
     if not parts:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64)

@@ -23,8 +23,9 @@ from numba import njit
 
 from dedup.contamination_index import ContaminationIndex
 from dedup.minhash import word_folds
-from dedup.near_items import near_hits
-from dedup.rolling import find_spans, letters_of, prefix_hashes, sieve_of, span_hash
+from dedup.near_items import RAW as RAW_HITS
+from dedup.near_items import near_hits, text_around
+from dedup.rolling import find_spans, letters_of, prefix_hashes, span_hash
 from kernels.characters import character_classes, folded_characters
 from kernels.columns import TextColumn
 from kernels.segment import IS_WORD
@@ -125,16 +126,6 @@ def flagged_only(hits: pl.DataFrame) -> pl.Series:
     return hits["kind"] == NOTED
 
 
-RAW_HITS: Final = {
-    "row": pl.Int64(),
-    "number": pl.Int64(),
-    "kind": pl.String(),
-    "overlap": pl.Float64(),
-    "start": pl.Int64(),
-    "end": pl.Int64(),
-}
-
-
 def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
     folds, bounds = word_folds(column)
     prefix, powers = prefix_hashes(folds)
@@ -144,17 +135,16 @@ def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
     for n, (values, owners) in index.grams.items():
         if not len(values):
             continue
-        rows, starts, entries = find_spans(prefix, powers, bounds, n, values, sieve_of(values))
+        rows, starts, entries = find_spans(prefix, powers, bounds, n, values, index.sieves["grams", n])
         if not len(rows):
             continue
-        at = starts
         found = pl.DataFrame(
             {
                 "row": rows,
                 "number": owners[entries],
                 "gram": values[entries],
-                "start": starts_of[at] + column.offsets[rows],
-                "end": ends_of[at + n - 1] + column.offsets[rows],
+                "start": starts_of[starts] + column.offsets[rows],
+                "end": ends_of[starts + n - 1] + column.offsets[rows],
             }
         )
         totals = index.items["grams"]
@@ -182,9 +172,7 @@ AROUND: Final = 24  # bytes looked at on each side
 
 def _stands_alone(column: TextColumn, row: int, start: int, end: int) -> bool:
     """Whether the bytes `start:end` of all texts are a line or sentence of their own in text `row`."""
-    low, high = max(int(column.offsets[row]), start - AROUND), min(int(column.offsets[row + 1]), end + AROUND)
-    before = bytes(column.data[low:start]).decode("utf-8", "ignore")
-    after = bytes(column.data[end:high]).decode("utf-8", "ignore")
+    before, after = text_around(column, row, start, end, AROUND)
     return OPENS.search(before) is not None and CLOSES.match(after) is not None
 
 
@@ -194,7 +182,7 @@ def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], inde
     for size, (values, owners) in index.anchors.items():
         if not len(values):
             continue
-        rows, starts, entries = find_spans(prefix, powers, bounds, size, values, sieve_of(values))
+        rows, starts, entries = find_spans(prefix, powers, bounds, size, values, index.sieves["anchors", size])
         if not len(rows):
             continue
         row, end, number = rows, starts + size, owners[entries]

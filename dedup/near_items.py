@@ -188,11 +188,16 @@ EDGE: Final = 8  # bytes to the end of the whole text
 REACH: Final = 24  # bytes, about two spoilt shingles, to the ends of a short question
 
 
+def text_around(column: TextColumn, row: int, start: int, end: int, reach: int) -> tuple[str, str]:
+    """At most `reach` bytes of text `row` on each side of the bytes `start:end` of all texts."""
+    low, high = max(int(column.offsets[row]), start - reach), min(int(column.offsets[row + 1]), end + reach)
+    before, after = bytes(column.data[low:start]), bytes(column.data[end:high])
+    return before.decode("utf-8", "ignore"), after.decode("utf-8", "ignore")
+
+
 def _between_boundaries(column: TextColumn, row: int, start: int, end: int) -> bool:
     """Whether a line or sentence begins just before the window and ends just behind it."""
-    low, high = max(int(column.offsets[row]), start - REACH), min(int(column.offsets[row + 1]), end + REACH)
-    before = bytes(column.data[low:start]).decode("utf-8", "ignore")
-    after = bytes(column.data[end:high]).decode("utf-8", "ignore")
+    before, after = text_around(column, row, start, end, REACH)
     opens = start - column.offsets[row] < EDGE or BOUNDARY.search(before) is not None
     return bool(opens and (column.offsets[row + 1] - end < EDGE or BOUNDARY.search(after) is not None))
 

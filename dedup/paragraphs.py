@@ -36,12 +36,12 @@ def repeated_lines(lines: pl.DataFrame, min_documents: int) -> pl.DataFrame:
 
 def without_repeated(
     text: pl.Series,
+    column: TextColumn,
     rows: npt.NDArray[np.uint32],
     repeated: pl.DataFrame,
     floors: tuple[npt.NDArray[np.bool_], int, int],
 ) -> tuple[pl.Series, npt.NDArray[np.int64]]:
-    """Texts without the lines that another document keeps, and how many lines each lost."""
-    column = TextColumn(text)
+    """Texts (`column` is theirs) without the lines that another document keeps, and how many each lost."""
     owner, hashes, long = long_lines(column, *floors)
     known = repeated["line"].to_numpy()
     place = np.minimum(np.searchsorted(known, hashes), max(len(known) - 1, 0))

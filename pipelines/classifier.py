@@ -23,7 +23,7 @@ from pipelines.steps import BoundStep, bind_calls, run_steps, score_names
 from schemas.classifier import ClassifierRecipe, LabelledSource
 from schemas.document import document_columns
 from schemas.errors import CurateError, WrongCall
-from schemas.files import sha256_file, write_json, written_whole
+from schemas.files import sha256_file, write_json, write_text, written_whole
 from tokenization.shards import shuffle_keys
 
 MIN_DOCUMENTS: Final = 10  # of each label; below that there is nothing to learn or to measure
@@ -127,7 +127,7 @@ def _labelled(frame: pl.DataFrame, source: LabelledSource) -> pl.DataFrame:
 
 
 def train_classifier(recipe: ClassifierRecipe, documents: Labelled, folder: Path) -> dict[str, Any]:
-    """Train, choose the threshold, measure, and write model and card into `folder`; returns the card."""
+    """Train, choose the threshold, measure; write model.bin, card.json and card.md into `folder`, return the card."""
     rows = documents.frame
     training = rows.filter(pl.col("role") == "train")
     _check_labels(recipe, training)
@@ -163,6 +163,7 @@ def train_classifier(recipe: ClassifierRecipe, documents: Labelled, folder: Path
         "near_threshold": _near(pl.concat([scored, test]), threshold),
     }
     write_json(folder / CARD_FILE, card)
+    write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
     load_classifier.cache_clear()
     return card
 

@@ -12,7 +12,7 @@ import polars as pl
 from pipelines.run_folder import RunFolder
 from pipelines.stages.curate import withdrawn
 from pipelines.stages.group import CLUSTER_STAGE, own_print_files
-from pipelines.withdrawn import held_by
+from pipelines.withdrawn import held_by, withdrawn_why
 from schemas.errors import WrongCall
 from schemas.files import read_json, write_json
 from schemas.manifest import Manifest, load_manifest
@@ -84,17 +84,7 @@ def report_earlier(run: RunFolder) -> dict[str, list[dict[str, Any]]]:
 
 def withdrawn_documents(curated: pl.DataFrame, lists: pl.DataFrame, licences: Sequence[str]) -> pl.DataFrame:
     """Documents that a list names or whose licence is withdrawn, with why; columns of `curated` and why."""
-    by_doi = curated.join(lists.rename({"value": "doi"}), on="doi").with_columns(
-        why=pl.format("doi {} is on the list {}", "doi", "list")
-    )
-    by_id = curated.join(lists.rename({"value": "id"}), on="id").with_columns(
-        why=pl.format("id is on the list {}", "list")
-    )
-    by_licence = curated.filter(pl.col("licence").is_in(list(licences))).with_columns(
-        why=pl.format("licence {} was withdrawn", "licence")
-    )
-    columns = [*curated.columns, "why"]
-    return pl.concat([frame.select(columns) for frame in (by_doi, by_id, by_licence)]).unique("id", maintain_order=True)
+    return curated.with_columns(why=withdrawn_why(curated, lists, licences)).filter(pl.col("why").is_not_null())
 
 
 def _placed(folder: Path, manifest: Manifest, documents: pl.DataFrame) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from kernels.columns import TextColumn
@@ -168,6 +169,25 @@ def _applied(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) ->
     return _with_outcome(frame, step.kind.name, outcome), batch.__dict__.get("column") if same else None
 
 
+def with_edit(frame: pl.DataFrame, step: str, what: str, counts: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """The frame with one more edit on each row whose count (of shape (rows,)) is above 0."""
+    if not counts.any():
+        return frame
+    edit = pl.struct(
+        pl.lit(step).alias("step"), pl.lit(what).alias("what"), pl.Series("count", counts, dtype=pl.Int64)
+    ).cast(EDIT)
+    touched = pl.Series(counts > 0)
+    return frame.with_columns(edits=pl.when(touched).then(pl.concat_list("edits", edit)).otherwise(pl.col("edits")))
+
+
+def dropped_where(frame: pl.DataFrame, gone: pl.Series, by: str, reason: pl.Expr) -> pl.DataFrame:
+    """The frame with the chosen rows dropped by a step, with its reason."""
+    return frame.with_columns(
+        dropped_by=pl.when(gone).then(pl.lit(by)).otherwise(pl.col("dropped_by")),
+        drop_reason=pl.when(gone).then(reason).otherwise(pl.col("drop_reason")),
+    )
+
+
 def _with_outcome(frame: pl.DataFrame, name: str, outcome: Outcome) -> pl.DataFrame:
     columns = [
         pl.Series(f"_score_{score}", np.asarray(values, dtype=np.float64)) for score, values in outcome.scores.items()
@@ -175,16 +195,7 @@ def _with_outcome(frame: pl.DataFrame, name: str, outcome: Outcome) -> pl.DataFr
     columns += [series.alias(column) for column, series in outcome.columns.items()]
     frame = frame.with_columns(columns)
     for what, counts in outcome.edits.items():
-        if not counts.any():
-            continue
-        edit = pl.struct(
-            pl.lit(name).alias("step"), pl.lit(what).alias("what"), pl.Series("count", counts, dtype=pl.Int64)
-        ).cast(EDIT)
-        frame = frame.with_columns(
-            edits=pl.when(pl.Series(counts > 0))
-            .then(pl.concat_list(pl.col("edits"), edit.implode() if frame.height == 0 else edit))
-            .otherwise(pl.col("edits"))
-        )
+        frame = with_edit(frame, name, what, counts)
     if outcome.reasons is not None:
         reason = outcome.reasons.alias("_reason")
         frame = frame.with_columns(reason).with_columns(

@@ -47,6 +47,23 @@ def _cleaned(value: str) -> str | None:
     return value.strip() if re.fullmatch(r"[0-9a-f]{32}", value.strip()) else None
 
 
+def withdrawn_why(documents: pl.DataFrame, lists: pl.DataFrame, licences: Sequence[str]) -> pl.Series:
+    """Why each document is withdrawn, null where it is not; `documents` has id, doi and licence."""
+    by_doi = lists.rename({"value": "doi", "list": "_doi_list"})
+    by_id = lists.rename({"value": "id", "list": "_id_list"})
+    known = documents.select("id", "doi", "licence").join(by_doi, on="doi", how="left", maintain_order="left")
+    known = known.join(by_id, on="id", how="left", maintain_order="left")
+    why = (
+        pl.when(pl.col("_doi_list").is_not_null())
+        .then(pl.format("doi {} is on the list {}", "doi", "_doi_list"))
+        .when(pl.col("_id_list").is_not_null())
+        .then(pl.format("id is on the list {}", "_id_list"))
+        .when(pl.col("licence").is_in(list(licences)).fill_null(False))
+        .then(pl.format("licence {} was withdrawn", "licence"))
+    )
+    return known.select(why.alias("why")).to_series()
+
+
 def held_by(folder: Path, manifest: Manifest, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """For each id the shards of a finished run that hold it, with the row."""
     wanted = pl.Series("id", list(ids), dtype=pl.String)

@@ -29,11 +29,14 @@ class Finder:
     least: Level = "published"
 
 
-def each_match(kind: str, pattern: re.Pattern[str], group: str | int = 0) -> Search:
-    """A search that marks a group of every match."""
+def each_match(
+    kind: str, pattern: re.Pattern[str], group: str | int = 0, valid: Callable[[str], object] | None = None
+) -> Search:
+    """A search that marks a group of every match, where what it matched is `valid`."""
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in pattern.finditer(text, low, high):
-            yield Span(match.start(group), match.end(group), kind)
+            if valid is None or valid(match.group(group)):
+                yield Span(match.start(group), match.end(group), kind)
 
     return find

@@ -79,12 +79,8 @@ PHONE_LABEL: Final = re.compile(
 
 
 def _checked(pattern: re.Pattern[str], valid: Callable[[str], object], kind: str) -> Search:
-    def find(text: str, low: int, high: int) -> Iterator[Span]:
-        for match in pattern.finditer(text, low, high):
-            if valid(re.sub(r"[\s-]", "", match.group())):
-                yield Span(match.start(), match.end(), kind)
-
-    return find
+    """A search for numbers whose checksum holds, whatever stands between their groups."""
+    return each_match(kind, pattern, valid=lambda value: valid(re.sub(r"[\s-]", "", value)))
 
 
 def _resident_valid(value: str) -> bool:
@@ -163,28 +159,8 @@ def _addresses(text: str, low: int, high: int) -> Iterator[Span]:
             yield Span(match.start(), match.end(), "IP")
 
 
-def _phones(text: str, low: int, high: int) -> Iterator[Span]:
-    """Telephone and fax numbers of a known plan."""
-    for match in PHONE.finditer(text, low, high):
-        if _is_phone(match.group()):
-            yield Span(match.start(), match.end(), "PHONE")
-
-
-def _called_phones(text: str, low: int, high: int) -> Iterator[Span]:
-    for match in PHONE_LABEL.finditer(text, low, high):
-        if 7 <= sum(char.isdigit() for char in match.group("value")) <= 15:
-            yield Span(match.start("value"), match.end("value"), "PHONE")
-
-
-MANY_DIGITS: Final = r"(?:\d[\s().-]{0,3}){9}"
-FINDERS: Final = (
-    Finder("@", each_match("EMAIL", EMAIL)),
-    Finder(r"://|www\.", _links),
-    Finder(r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:", _addresses),
-    Finder(rf"{MANY_DIGITS}|[A-Za-z]\d{{6,9}}|\d{{8}}|[A-Z]{{6}}\d{{2}}|[A-Z]{{2}}\d{{2}}\s?[A-Z\d]{{4}}", _national),
-    Finder(rf"{MANY_DIGITS}|\d{{3,4}}[-\s]\d{{3,4}}[-\s]?\d{{3,4}}|\+\d", _phones),
-    Finder(r"(?i)(?:方式|话|码|机|热线|传真|tel|phone|mobile|cell|fax|pager|whats\s?app).{0,12}\d", _called_phones),
-)
+def _is_called_phone(value: str) -> bool:
+    return 7 <= sum(char.isdigit() for char in value) <= 15
 
 
 def _is_phone(value: str) -> bool:
@@ -197,3 +173,17 @@ def _is_phone(value: str) -> bool:
         except phonenumbers.NumberParseException:
             continue
     return False
+
+
+MANY_DIGITS: Final = r"(?:\d[\s().-]{0,3}){9}"
+FINDERS: Final = (
+    Finder("@", each_match("EMAIL", EMAIL)),
+    Finder(r"://|www\.", _links),
+    Finder(r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:", _addresses),
+    Finder(rf"{MANY_DIGITS}|[A-Za-z]\d{{6,9}}|\d{{8}}|[A-Z]{{6}}\d{{2}}|[A-Z]{{2}}\d{{2}}\s?[A-Z\d]{{4}}", _national),
+    Finder(rf"{MANY_DIGITS}|\d{{3,4}}[-\s]\d{{3,4}}[-\s]?\d{{3,4}}|\+\d", each_match("PHONE", PHONE, valid=_is_phone)),
+    Finder(
+        r"(?i)(?:方式|话|码|机|热线|传真|tel|phone|mobile|cell|fax|pager|whats\s?app).{0,12}\d",
+        each_match("PHONE", PHONE_LABEL, "value", _is_called_phone),
+    ),
+)

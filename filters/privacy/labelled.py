@@ -87,10 +87,8 @@ AGE: Final = re.compile(
 )
 
 
-def _plates(text: str, low: int, high: int) -> Iterator[Span]:
-    for match in PLATE.finditer(text, low, high):
-        if any(char.isdigit() for char in match.group("value")):
-            yield Span(match.start("value"), match.end("value"), "PLATE")
+def _has_digit(value: str) -> bool:
+    return any(char.isdigit() for char in value)
 
 
 def _ages(text: str, low: int, high: int) -> Iterator[Span]:
@@ -110,7 +108,7 @@ FINDERS: Final = (
         for kind, (label, _) in LABELS.items()
     ),
     Finder(rf"[{PROVINCES}]\s?[A-HJ-NP-Z]\s?[·•.\s-]?\s?[A-HJ-NP-Z\d]{{5}}", each_match("PLATE", CN_PLATE)),
-    Finder(r"(?i)plate|vehicle registration|车牌", _plates),
+    Finder(r"(?i)plate|vehicle registration|车牌", each_match("PLATE", PLATE, "value", _has_digit)),
     Finder(r"\d\s?号?\s?床", each_match("BED", BED, "value"), "personal"),
     Finder(r"(?i)[微威薇]\s?信|v信|we\s?chat|vx|wx|加v", each_match("CHAT", WECHAT, "value")),
     Finder(r"(?i)QQ|扣扣|企鹅号", each_match("CHAT", QQ, "value")),

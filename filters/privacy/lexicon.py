@@ -24,6 +24,7 @@ class Lexicon:
 
     surnames: frozenset[str]
     doubtful_surnames: frozenset[str]
+    word_surnames: frozenset[str]
     eponyms_zh: frozenset[str]
     eponyms_en: frozenset[str]
     first_names: frozenset[str]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from filters.privacy.finder import Finder, Search
+from filters.privacy.finder import Finder, Search, each_match
 from filters.privacy.lexicon import Lexicon, ordinary_words
 from filters.privacy.spans import Span
 
@@ -119,12 +119,7 @@ def _labelled_zh(lexicon: Lexicon) -> Search:
 
 
 def _told_zh(pattern: re.Pattern[str], lexicon: Lexicon) -> Search:
-    def find(text: str, low: int, high: int) -> Iterator[Span]:
-        for match in pattern.finditer(text, low, high):
-            if is_chinese_name(match.group("name"), lexicon):
-                yield Span(match.start("name"), match.end("name"), "NAME")
-
-    return find
+    return each_match("NAME", pattern, "name", lambda name: is_chinese_name(name, lexicon))
 
 
 def _titled_zh(lexicon: Lexicon) -> Search:
@@ -274,7 +269,7 @@ def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) 
     clear = not re.match(f"[{HAN}]", previous) or (previous in BEFORE_NAME and surname not in lexicon.doubtful_surnames)
     if joined and re.match(f"[{HAN}]", previous):
         return 0
-    if not clear or (surname in lexicon.doubtful_surnames and surname in "于向和时应成解安任何都全过相谢祝管"):
+    if not clear or surname in lexicon.word_surnames:
         return 0
     return len(surname)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.privacy.finder import Finder, Search, each_match
+from filters.privacy.finder import Finder, each_match
 from filters.privacy.spans import Span
 
 HAN: Final = r"\u4e00-\u9fff"
@@ -56,38 +56,33 @@ POSTCODE: Final = re.compile(
 )
 
 
+PLACE_WORD: Final = re.compile(r"[省市区县镇乡村路街号旗州]")
+
+
 def _called(text: str, low: int, high: int) -> Iterator[Span]:
     for match in LABELLED_ZH.finditer(text, low, high):
         place = match.group("place")
-        if re.search(r"[省市区县镇乡村路街号旗州]", place) or (
-            match.group().startswith(("籍贯", "出生地")) and len(place) <= 8
-        ):
+        if PLACE_WORD.search(place) or (match.group().startswith(("籍贯", "出生地")) and len(place) <= 8):
             yield Span(match.start("place"), match.end("place"), "ADDRESS")
 
 
-def _lives(text: str, low: int, high: int) -> Iterator[Span]:
-    for match in LIVES_ZH.finditer(text, low, high):
-        if re.search(r"[省市区县镇乡村路街号旗州]", match.group("place")):
-            yield Span(match.start("place"), match.end("place"), "ADDRESS")
-
-
-def _chains(pattern: re.Pattern[str]) -> Search:
-    def find(text: str, low: int, high: int) -> Iterator[Span]:
-        for match in pattern.finditer(text, low, high):
-            if not NOT_PLACE.search(match.group()):
-                yield Span(match.start(), match.end(), "ADDRESS")
-
-    return find
+def _is_place(value: str) -> bool:
+    return NOT_PLACE.search(value) is None
 
 
 CHAIN_HINT: Final = r"[省市区县旗州盟路街道巷弄村镇乡屯园厦场区苑庄里同寓]"
 FINDERS: Final = (
     Finder(r"(?:址|住所|所在地|居住地|工作单位|籍贯|户籍|出生地)\s?[:是于在]", _called),
-    Finder(r"家住|现住|居住|住在", _lives, "personal"),
+    Finder(r"家住|现住|居住|住在", each_match("ADDRESS", LIVES_ZH, "place", PLACE_WORD.search), "personal"),
     Finder(
-        rf"{CHAIN_HINT}[\dA-Za-z一二三四五六七八九十甲乙丙丁-]{{1,6}}[号弄栋幢座单楼层室户组队]", _chains(NUMBERED_ZH)
+        rf"{CHAIN_HINT}[\dA-Za-z一二三四五六七八九十甲乙丙丁-]{{1,6}}[号弄栋幢座单楼层室户组队]",
+        each_match("ADDRESS", NUMBERED_ZH, valid=_is_place),
     ),
-    Finder(r"[省市区县旗州盟].{1,7}[市区县旗州盟].{1,12}[路街道巷村镇乡屯区苑庄]", _chains(CHAIN_ZH), "personal"),
+    Finder(
+        r"[省市区县旗州盟].{1,7}[市区县旗州盟].{1,12}[路街道巷村镇乡屯区苑庄]",
+        each_match("ADDRESS", CHAIN_ZH, valid=_is_place),
+        "personal",
+    ),
     Finder(r"\d[A-Za-z]?,?\s(?:[A-Z][\w'’.-]*\s){1,5}" + SUFFIX_EN, each_match("ADDRESS", ADDRESS_EN)),
     Finder(r",\s[A-Z]{2}\s\d{5}", each_match("ADDRESS", WITH_TOWN)),
     Finder(r"P\.?\s?O\.?\sBox\s\d", each_match("ADDRESS", BOX)),

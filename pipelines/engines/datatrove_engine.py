@@ -117,17 +117,11 @@ def run_stages(folder: Path, stages: Sequence[str], workers: int) -> None:
     _failed(run).unlink(missing_ok=True)
     for stale in (folder / "stages").rglob("*" + CLAIM):  # of a run that was killed
         stale.unlink()
-    stages = [name for name in stages if not all(is_done(run, name, task) for task in _tasks(run, name))]
+    tasks = {name: BY_NAME[name].tasks(run) for name in stages}
+    stages = [name for name in stages if not all(is_done(run, name, task) for task in tasks[name])]
     if stages:
-        most = max(len(_tasks(run, name)) for name in stages)
+        most = max(len(tasks[name]) for name in stages)
         _execute(folder, stages, max(1, min(workers, most)))
-
-
-def _tasks(run: RunFolder, stage: str) -> list[str]:
-    try:
-        return BY_NAME[stage].tasks(run)
-    except FileNotFoundError:  # tasks that an earlier stage decides
-        return [""]
 
 
 def _log_to_file(logging_dir: Any, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:

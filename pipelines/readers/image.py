@@ -59,9 +59,7 @@ def pictures(data: bytes) -> Iterator[Page]:
 
 def ocr_draft(pages: list[Page], data: bytes, source: Source) -> Draft:
     """The draft of a document read by OCR; below the recipe's confidence it is `Unreadable`."""
-    confidence = mean_confidence(pages)
-    if source.ocr.min_confidence is not None and confidence < source.ocr.min_confidence:
-        raise Unreadable(f"OCR confidence {confidence:.2f} < min_confidence {source.ocr.min_confidence:g}")
+    confidence = checked_confidence(pages, source)
     text = document_text(pages)
     if not text.strip():
         raise Unreadable("OCR found no text on the picture")
@@ -75,10 +73,13 @@ def ocr_draft(pages: list[Page], data: bytes, source: Source) -> Draft:
     )
 
 
-def mean_confidence(pages: list[Page]) -> float:
-    """Mean over the characters of all pages that were read by OCR."""
+def checked_confidence(pages: list[Page], source: Source) -> float:
+    """Mean over the characters of all pages that were read by OCR; too little for the recipe is `Unreadable`."""
     read = [
         (page.confidence, sum(len(line.text) for line in page.lines)) for page in pages if page.confidence is not None
     ]
     letters = sum(count for _, count in read)
-    return sum(share * count for share, count in read) / letters if letters else 0.0
+    confidence = sum(share * count for share, count in read) / letters if letters else 0.0
+    if source.ocr.min_confidence is not None and confidence < source.ocr.min_confidence:
+        raise Unreadable(f"OCR confidence {confidence:.2f} < min_confidence {source.ocr.min_confidence:g}")
+    return confidence

@@ -12,7 +12,7 @@ import pypdfium2 as pdfium
 from pipelines.draft import Blob, Broken, Draft, reader, sha256
 from pipelines.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, read_picture
 from pipelines.page_layout import Line, Page, document_text, largest_text, merged
-from pipelines.readers.image import mean_confidence
+from pipelines.readers.image import checked_confidence
 from pipelines.references import without_references
 from schemas.errors import Unreadable
 from schemas.recipe import Source
@@ -54,9 +54,7 @@ def pdf_draft(data: bytes, source: Source) -> Draft:
     if (scanned and not source.ocr.enabled) or not any(page.lines for page in pages):
         which = ", ".join(str(number + 1) for number in scanned[:5]) + (", …" if len(scanned) > 5 else "")
         raise Unreadable(f"no text layer ({len(scanned)} of {len(pages)} pages{': ' + which if which else ''})")
-    confidence = mean_confidence(pages) if scanned else None
-    if confidence is not None and source.ocr.min_confidence is not None and confidence < source.ocr.min_confidence:
-        raise Unreadable(f"OCR confidence {confidence:.2f} < min_confidence {source.ocr.min_confidence:g}")
+    confidence = checked_confidence(pages, source) if scanned else None
     text, cut = without_references(document_text(pages))
     title = (metadata.get("Title") or "").strip()
     if not title or FILE_TITLE.search(title):

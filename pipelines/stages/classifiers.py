@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipelines.classifier import card_lines, read_labelled, train_classifier
+from pipelines.classifier import read_labelled, train_classifier
 from pipelines.run_folder import RunFolder
 from schemas.errors import CurateError
-from schemas.files import write_text
 
 STAGE: Final = "classifiers"
 
@@ -27,7 +26,6 @@ def train(run: RunFolder, task: str) -> dict[str, Any]:
         if not run.recipe.classifiers[task].optional:
             raise
         return {"trained": False, "why": str(error)}
-    write_text(run.classifier_folder(task) / "card.md", "\n".join(card_lines(card)) + "\n")
     return {
         "trained": True,
         "documents": sum(sum(one["labels"].values()) for one in card["data"].values()),

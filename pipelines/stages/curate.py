@@ -18,11 +18,11 @@ from pipelines.stages.group import CLUSTER_STAGE, row_offsets
 from pipelines.stages.paragraphs import all_repeated, rows_of
 from pipelines.stages.read import STAGE as READ
 from pipelines.stages.read import ParquetRows, line_floors, parquet_frames
-from pipelines.steps import text_bytes
+from pipelines.steps import dropped_where, text_bytes, with_edit
 from pipelines.stopwatch import Stopwatch
-from pipelines.withdrawn import WITHDRAWN, read_withdrawn
+from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
 from schemas.benchmark import BenchmarkItem, read_items
-from schemas.document import EDIT, QUARANTINE_COLUMNS, document_columns
+from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.files import read_json, written_whole
 from schemas.step import Batch
 
@@ -135,20 +135,8 @@ def _withdrawn(frame: pl.DataFrame, gone: pl.DataFrame, run: RunFolder) -> pl.Da
     wanted = run.recipe.withdrawn
     if wanted is None:
         return frame
-    by_doi = gone.rename({"value": "doi", "list": "_doi_list"})
-    by_id = gone.rename({"value": "id", "list": "_id_list"})
-    frame = frame.join(by_doi, on="doi", how="left", maintain_order="left")
-    frame = frame.join(by_id, on="id", how="left", maintain_order="left")
+    frame = frame.with_columns(_why=withdrawn_why(frame, gone, wanted.licences))
     licence = pl.col("licence").is_in(wanted.licences).fill_null(False)
-    why = (
-        pl.when(pl.col("_doi_list").is_not_null())
-        .then(pl.format("doi {} is on the list {}", "doi", "_doi_list"))
-        .when(pl.col("_id_list").is_not_null())
-        .then(pl.format("id is on the list {}", "_id_list"))
-        .when(licence)
-        .then(pl.format("licence {} was withdrawn", "licence"))
-    )
-    frame = frame.with_columns(_why=why).drop("_doi_list", "_id_list")
     named = pl.col("_why").is_not_null()
     frame = frame.with_columns(
         retracted=pl.col("retracted") | (named & ~licence),
@@ -156,11 +144,8 @@ def _withdrawn(frame: pl.DataFrame, gone: pl.DataFrame, run: RunFolder) -> pl.Da
         authority_reason=pl.when(named).then(pl.lit("withdrawn")).otherwise("authority_reason"),
     )
     if wanted.action == "drop":
-        first = named & pl.col("dropped_by").is_null()
-        frame = frame.with_columns(
-            dropped_by=pl.when(first).then(pl.lit("withdrawn")).otherwise("dropped_by"),
-            drop_reason=pl.when(first).then("_why").otherwise("drop_reason"),
-        )
+        first = frame["_why"].is_not_null() & frame["dropped_by"].is_null()
+        frame = dropped_where(frame, first, "withdrawn", pl.col("_why"))
     return frame.drop("_why")
 
 
@@ -184,25 +169,13 @@ def _without_boilerplate(
     if not alive.any():
         return frame
     kept = frame.filter(alive)
-    text, removed = without_repeated(kept["text"], rows_of(kept, rows), repeated, line_floors(Batch(kept), run))
+    batch = Batch(kept)
+    text, removed = without_repeated(kept["text"], batch.column, rows_of(kept, rows), repeated, line_floors(batch, run))
     if not removed.any():
         return frame
-    edit = pl.struct(
-        pl.lit("paragraphs").alias("step"),
-        pl.lit("repeated lines removed").alias("what"),
-        pl.Series(removed, dtype=pl.Int64).alias("count"),
-    ).cast(EDIT)
-    touched = pl.Series(removed > 0)
-    kept = kept.with_columns(
-        text=text, edits=pl.when(touched).then(pl.concat_list("edits", edit)).otherwise(pl.col("edits"))
-    )
-    emptied = touched & (text.str.len_chars() == 0)
-    kept = kept.with_columns(
-        dropped_by=pl.when(emptied).then(pl.lit("paragraphs")).otherwise(pl.col("dropped_by")),
-        drop_reason=pl.when(emptied)
-        .then(pl.lit("nothing is left beside repeated lines"))
-        .otherwise(pl.col("drop_reason")),
-    )
+    kept = with_edit(kept.with_columns(text=text), "paragraphs", "repeated lines removed", removed)
+    emptied = pl.Series(removed > 0) & (text.str.len_chars() == 0)
+    kept = dropped_where(kept, emptied, "paragraphs", pl.lit("nothing is left beside repeated lines"))
     # Rows keep their order: those that were dropped before, and those just looked at.
     order = pl.concat([alive.arg_true(), (~alive).arg_true()])
     return pl.concat([kept, frame.filter(~alive)]).with_columns(_place=order).sort("_place").drop("_place")
@@ -237,51 +210,25 @@ def _decontaminated(
         )
     )
     joined = frame.join(first, on="id", how="left", maintain_order="left")
-    found = pl.col("why").is_not_null()
-    return (
-        joined.with_columns(
-            dropped_by=pl.when(found).then(pl.lit("decontaminate")).otherwise(pl.col("dropped_by")),
-            drop_reason=pl.when(found).then(pl.col("why")).otherwise(pl.col("drop_reason")),
-        ).drop("why"),
-        hits,
-    )
+    return dropped_where(joined, joined["why"].is_not_null(), "decontaminate", pl.col("why")).drop("why"), hits
 
 
 def _noted(frame: pl.DataFrame, noted: pl.DataFrame) -> pl.DataFrame:
     """Count near-copies of benchmark items among a document's edits; the document stays as it is."""
     counts = noted.group_by("id").agg(_noted=pl.struct("benchmark", "item").n_unique())
-    joined = frame.join(counts, on="id", how="left", maintain_order="left")
-    edit = pl.struct(
-        pl.lit("decontaminate").alias("step"),
-        pl.lit("near-copies of benchmark items noted").alias("what"),
-        pl.col("_noted").cast(pl.Int64).alias("count"),
-    ).cast(EDIT)
-    found = pl.col("_noted").is_not_null()
-    return joined.with_columns(
-        edits=pl.when(found).then(pl.concat_list("edits", edit)).otherwise(pl.col("edits"))
-    ).drop("_noted")
+    found = frame.select("id").join(counts, on="id", how="left", maintain_order="left")["_noted"]
+    numbers = found.fill_null(0).cast(pl.Int64).to_numpy()
+    return with_edit(frame, "decontaminate", "near-copies of benchmark items noted", numbers)
 
 
 def _cut(frame: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
     """Take the sentences of every hit out of the text; a document that was nothing else is dropped."""
     spans = {key[0]: list(rows.select("start", "end").iter_rows()) for key, rows in hits.group_by("id")}
-    touched = frame["id"].is_in(list(spans))
     texts = [
         cut_spans(text, spans[one]) if one in spans else text for one, text in frame.select("id", "text").iter_rows()
     ]
-    edit = pl.struct(
-        pl.lit("decontaminate").alias("step"),
-        pl.lit("benchmark spans cut").alias("what"),
-        pl.Series([len(spans.get(one, ())) for one in frame["id"]], dtype=pl.Int64).alias("count"),
-    ).cast(EDIT)
-    frame = frame.with_columns(
-        text=pl.Series(texts, dtype=pl.String),
-        edits=pl.when(touched).then(pl.concat_list("edits", edit)).otherwise(pl.col("edits")),
-    )
-    emptied = touched & (frame["text"].str.len_chars() == 0)
-    return frame.with_columns(
-        dropped_by=pl.when(emptied).then(pl.lit("decontaminate")).otherwise(pl.col("dropped_by")),
-        drop_reason=pl.when(emptied)
-        .then(pl.lit("nothing is left beside benchmark items"))
-        .otherwise(pl.col("drop_reason")),
-    )
+    counts = np.array([len(spans.get(one, ())) for one in frame["id"]], dtype=np.int64)
+    frame = frame.with_columns(text=pl.Series(texts, dtype=pl.String))
+    frame = with_edit(frame, "decontaminate", "benchmark spans cut", counts)
+    emptied = pl.Series(counts > 0) & (frame["text"].str.len_chars() == 0)
+    return dropped_where(frame, emptied, "decontaminate", pl.lit("nothing is left beside benchmark items"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,17 +55,20 @@ def print_files(run: RunFolder) -> list[Path]:
 
 
 def row_offsets(run: RunFolder) -> list[int]:
-    """Number of the first row of each fingerprint file, and of all rows at the end."""
+    """Number of the first row of each fingerprint file, and of all rows at the end; counted once a process."""
+    return _offsets(run, (run.path / "plan.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _offsets(run: RunFolder, planned: int) -> list[int]:
     counts = [pq.read_metadata(path).num_rows for path in print_files(run)]
     return [0, *np.cumsum(counts).tolist()]
 
 
 def keyed_rows(run: RunFolder, column: str) -> Iterator[pl.DataFrame]:
     """Columns row and key of one fingerprint column, file by file."""
-    for path, first in zip(print_files(run), row_offsets(run), strict=False):
-        keys = pl.read_parquet(path, columns=[column])[column]
-        rows = pl.Series("row", np.arange(first, first + len(keys), dtype=np.uint32))
-        yield pl.DataFrame([rows, keys.alias("key")])
+    for frame in _numbered(run, [column]):
+        yield frame.select("row", key=column)
 
 
 def group_band(run: RunFolder, task: str) -> dict[str, Any]:

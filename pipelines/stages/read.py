@@ -133,7 +133,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                     with watch.of("fingerprints", text_bytes(alive["text"])):
                         prints.append(fingerprints(alive, run, done.alive))
                     if run.recipe.dedup.paragraphs:
-                        lines.append(line_hashes(alive, run, printed))
+                        lines.append(line_hashes(Batch(alive, done.alive), run, printed))
                     printed += alive.height
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {
@@ -147,9 +147,8 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     }
 
 
-def line_hashes(frame: pl.DataFrame, run: RunFolder, first: int) -> pl.DataFrame:
+def line_hashes(batch: Batch, run: RunFolder, first: int) -> pl.DataFrame:
     """Hashes of the long lines of each document, by its row among the fingerprints (`dedup.paragraphs.LINES`)."""
-    batch = Batch(frame)
     owner, hashes, long = long_lines(batch.column, *line_floors(batch, run))
     found = pl.DataFrame({"row": (owner[long] + first).astype(np.uint32), "line": hashes[long]}, schema=LINES)
     return found.unique(maintain_order=True)

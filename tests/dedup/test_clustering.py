@@ -88,7 +88,7 @@ def test_repeated_lines_go_from_all_but_the_first_document() -> None:
     repeated = repeated_lines(lines, 3)
     assert repeated["documents"].to_list() == [4, 4]
     cleaned, removed = without_repeated(
-        pl.Series(texts), np.arange(4, dtype=np.uint32), repeated, (np.zeros(4, bool), 40, 30)
+        pl.Series(texts), column, np.arange(4, dtype=np.uint32), repeated, (np.zeros(4, bool), 40, 30)
     )
     assert removed.tolist() == [0, 1, 1, 1]
     assert footer in cleaned[0]
