@@ -23,6 +23,8 @@ COMMANDS = {
     "classifier": "curate.classifier_command",
     "audit": "curate.audit_command",
     "train": "curate.train_command",
+    "ask": "curate.ask_command",
+    "export": "curate.export_command",
     "demo": "curate.demo_command",
 }
 SUMMARIES = {
@@ -34,7 +36,9 @@ SUMMARIES = {
     "trace": "Follow a document to its shards, or a shard row back to its document.",
     "audit": "Make a page for a reviewer: redactions in context.",
     "classifier": "Train fastText classifiers for the steps of a recipe.",
-    "train": "Train a model from a manifest with Megatron-Core.",
+    "train": "Train a model, in one stage or several, with Megatron-Core.",
+    "ask": "Ask a trained model one question.",
+    "export": "Write models in the forms that other programs read.",
     "demo": "Run the bundled sample through the whole line, training included.",
 }
 

@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 
 import polars as pl
+import sample_conversations as talks
 import sample_texts_en as en
 import sample_texts_zh as zh
 import zstandard
@@ -31,6 +32,11 @@ def put(name: str, content: str | bytes, encoding: str = "utf-8") -> None:
     path = ROOT / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+
+
+def lines_of(rows: list[dict[str, object]]) -> str:
+    """Rows as JSON lines."""
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n"
 
 
 def zipped(members: dict[str, str], stored_first: bool = False) -> bytes:
@@ -123,30 +129,67 @@ def web_pages() -> list[tuple[str, str]]:
     """Good and bad web pages."""
     stem, options = en_item("s1")
     return [
-        ("https://sample.example/asthma", page("Using an inhaler well", paragraphs(
-            "Most people with asthma use an inhaler, and many of them use it badly. A good technique brings more of the drug into the lungs and less of it into the mouth, and it is the first thing to check when asthma is not controlled.",
-            "Shake the inhaler, breathe out gently, put the mouthpiece between the teeth and close the lips around it. Begin to breathe in slowly, press once, and go on breathing in slowly and deeply. Hold the breath for ten seconds, or as long as is comfortable. Wait half a minute before the next puff.",
-            "Rinse the mouth and spit after a steroid inhaler; it prevents thrush and hoarseness. With a spacer the timing matters less, which helps children and anybody in an attack. See a doctor when the reliever is needed on more than two days a week.",
-        ))),
-        ("https://sample.example/exam-forum", page("Yesterday's exam: what did you answer?", paragraphs(
-            "I remember one question of the examination nearly word for word, and I would like to know what others have answered to it.",
-            stem + " " + " ".join(f"({letter}) {text}" for letter, text in zip("ABCD", options, strict=True)),
-            "I took the first, because an inferior infarction with a fall of pressure after nitroglycerin means that the right ventricle is involved and depends on its filling. Do you agree with that?",
-        ))),
-        ("https://sample.example/pills", page("Cheap pills best pills", paragraphs(
-            *[f"{how} cheap pills online best price for {drug} pills buy now best pills cheap price online order {drug} pills now and save on pills with the best price online." for how in ("Buy", "Order", "Get", "Find") for drug in ("weight", "sleep", "pain", "heart", "hair")]
-        ))),
-        ("https://sample.example/menu", page("Site map", "<ul>" + "".join(f'<li><a href="/p{n}">Page {n}</a></li>' for n in range(40)) + "</ul>")),
-        ("https://sample.example/football", page("United win in the last minute", paragraphs(
-            "A goal in the last minute gave United a victory that few in the stadium had thought possible at half time, when the team was two goals down and had lost its captain to a red card.",
-            "The coach changed three players at once, and the game turned. First the young winger scored from a corner, then a long shot found the net by way of the post. The crowd was on its feet for the whole of the last quarter of an hour.",
-            "With this result the club is third in the table, with two matches left to play. The next one is away on Saturday, and the captain will not be allowed to take part in it.",
-        ))),
-        ("https://sample.example/grippe", page("La grippe saisonnière", paragraphs(
-            "La grippe est une infection respiratoire aiguë causée par les virus influenza. Elle survient chaque hiver sous forme d'épidémies et se manifeste par une fièvre élevée, des courbatures, des maux de tête et une toux sèche.",
-            "La vaccination annuelle est recommandée aux personnes de plus de soixante-cinq ans, aux femmes enceintes et aux malades chroniques. Le traitement repose sur le repos, l'hydratation et le paracétamol; les antiviraux sont réservés aux formes graves et aux patients à risque.",
-        ))),
-    ]  # fmt: skip
+        (
+            "https://sample.example/asthma",
+            page(
+                "Using an inhaler well",
+                paragraphs(
+                    "Most people with asthma use an inhaler, and many of them use it badly. A good technique brings more of the drug into the lungs and less of it into the mouth, and it is the first thing to check when asthma is not controlled.",
+                    "Shake the inhaler, breathe out gently, put the mouthpiece between the teeth and close the lips around it. Begin to breathe in slowly, press once, and go on breathing in slowly and deeply. Hold the breath for ten seconds, or as long as is comfortable. Wait half a minute before the next puff.",
+                    "Rinse the mouth and spit after a steroid inhaler; it prevents thrush and hoarseness. With a spacer the timing matters less, which helps children and anybody in an attack. See a doctor when the reliever is needed on more than two days a week.",
+                ),
+            ),
+        ),
+        (
+            "https://sample.example/exam-forum",
+            page(
+                "Yesterday's exam: what did you answer?",
+                paragraphs(
+                    "I remember one question of the examination nearly word for word, and I would like to know what others have answered to it.",
+                    stem + " " + " ".join(f"({letter}) {text}" for letter, text in zip("ABCD", options, strict=True)),
+                    "I took the first, because an inferior infarction with a fall of pressure after nitroglycerin means that the right ventricle is involved and depends on its filling. Do you agree with that?",
+                ),
+            ),
+        ),
+        (
+            "https://sample.example/pills",
+            page(
+                "Cheap pills best pills",
+                paragraphs(
+                    *[
+                        f"{how} cheap pills online best price for {drug} pills buy now best pills cheap price online order {drug} pills now and save on pills with the best price online."
+                        for how in ("Buy", "Order", "Get", "Find")
+                        for drug in ("weight", "sleep", "pain", "heart", "hair")
+                    ]
+                ),
+            ),
+        ),
+        (
+            "https://sample.example/menu",
+            page("Site map", "<ul>" + "".join(f'<li><a href="/p{n}">Page {n}</a></li>' for n in range(40)) + "</ul>"),
+        ),
+        (
+            "https://sample.example/football",
+            page(
+                "United win in the last minute",
+                paragraphs(
+                    "A goal in the last minute gave United a victory that few in the stadium had thought possible at half time, when the team was two goals down and had lost its captain to a red card.",
+                    "The coach changed three players at once, and the game turned. First the young winger scored from a corner, then a long shot found the net by way of the post. The crowd was on its feet for the whole of the last quarter of an hour.",
+                    "With this result the club is third in the table, with two matches left to play. The next one is away on Saturday, and the captain will not be allowed to take part in it.",
+                ),
+            ),
+        ),
+        (
+            "https://sample.example/grippe",
+            page(
+                "La grippe saisonnière",
+                paragraphs(
+                    "La grippe est une infection respiratoire aiguë causée par les virus influenza. Elle survient chaque hiver sous forme d'épidémies et se manifeste par une fièvre élevée, des courbatures, des maux de tête et une toux sèche.",
+                    "La vaccination annuelle est recommandée aux personnes de plus de soixante-cinq ans, aux femmes enceintes et aux malades chroniques. Le traitement repose sur le repos, l'hydratation et le paracétamol; les antiviraux sont réservés aux formes graves et aux patients à risque.",
+                ),
+            ),
+        ),
+    ]
 
 
 def en_item(number: str) -> tuple[str, list[str]]:
@@ -272,6 +315,10 @@ def main() -> None:
             [dict(zip(("term", "article"), one, strict=True)) for one in zh.ENCYCLOPEDIA_ZH[4:]], ensure_ascii=False
         ),
     )
+    # conversations: Alpaca, ShareGPT, OpenAI messages, some of them no conversations
+    put("conversations/alpaca.jsonl", lines_of(talks.alpaca()))
+    put("conversations/sharegpt-zh.json", json.dumps(talks.sharegpt(), ensure_ascii=False, indent=1) + "\n")
+    put("conversations/messages.jsonl", lines_of(talks.messages() + talks.broken()))
     # dialogues: CSV in GB18030
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -285,15 +332,34 @@ def main() -> None:
     put("web/pages.warc.gz", warc(web_pages()))
     # what is wrong with files
     put("web/empty.html", b"")
-    put("web/page-that-lies.txt", page("Sleep and the heart", paragraphs(
-        "Adults who sleep for less than six hours a night have a higher risk of hypertension and of coronary disease than those who sleep for seven or eight. The pressure should fall by more than a tenth at night; in people who sleep badly it often does not.",
-        "Sleep apnoea is one of the reasons. The airway collapses again and again, oxygen falls, and the nervous system answers with a surge of adrenaline. Loud snoring, pauses in breathing seen by a partner, and sleepiness by day should lead to a sleep study, and treatment with positive pressure improves sleepiness and lowers blood pressure a little.",
-        "Going to bed at the same time each night, a dark and cool room, no alcohol in the evening and no screens in bed help more than most drugs do.",
-    )))  # fmt: skip
-    put("benchmarks/sample_exam.jsonl", "".join(
-        json.dumps({"id": number, "question": stem + "\nAnswer Choices: " + " ".join(f"({x}) {o}" for x, o in zip("ABCD", options, strict=True)), "label": [answer]}, ensure_ascii=False) + "\n"
-        for number, stem, options, answer in zh.EXAM_ITEMS
-    ))  # fmt: skip
+    put(
+        "web/page-that-lies.txt",
+        page(
+            "Sleep and the heart",
+            paragraphs(
+                "Adults who sleep for less than six hours a night have a higher risk of hypertension and of coronary disease than those who sleep for seven or eight. The pressure should fall by more than a tenth at night; in people who sleep badly it often does not.",
+                "Sleep apnoea is one of the reasons. The airway collapses again and again, oxygen falls, and the nervous system answers with a surge of adrenaline. Loud snoring, pauses in breathing seen by a partner, and sleepiness by day should lead to a sleep study, and treatment with positive pressure improves sleepiness and lowers blood pressure a little.",
+                "Going to bed at the same time each night, a dark and cool room, no alcohol in the evening and no screens in bed help more than most drugs do.",
+            ),
+        ),
+    )
+    put(
+        "benchmarks/sample_exam.jsonl",
+        "".join(
+            json.dumps(
+                {
+                    "id": number,
+                    "question": stem
+                    + "\nAnswer Choices: "
+                    + " ".join(f"({x}) {o}" for x, o in zip("ABCD", options, strict=True)),
+                    "label": [answer],
+                },
+                ensure_ascii=False,
+            )
+            + "\n"
+            for number, stem, options, answer in zh.EXAM_ITEMS
+        ),
+    )
 
 
 def workbook(path: Path, frame: pl.DataFrame) -> None:

@@ -99,6 +99,10 @@ class Draft:
     retracted: bool = False
     retracts: tuple[str, ...] = ()
     ocr: float | None = None
+    task: str | None = None
+    ability: str | None = None
+    difficulty: int | None = None
+    conversation: str | None = None
     edits: tuple[tuple[str, int], ...] = field(default=())
 
     def with_edit(self, what: str, count: int) -> Draft:

@@ -19,10 +19,11 @@ from pipelines.prepare import recipe_digest
 from pipelines.run_folder import RunFolder
 from pipelines.stages import curate, read, tokens
 from schemas.errors import CurateError
-from schemas.files import sha256_file
+from schemas.files import sha256_file, write_text
 from schemas.manifest import (
     ComponentShards,
     Contamination,
+    ConversationsEntry,
     Counts,
     FileEntry,
     Manifest,
@@ -51,6 +52,7 @@ def finish(run: RunFolder) -> Manifest:
         licences=dict(sorted(counted.group_by("licence").agg(pl.len()).iter_rows())),
         decontaminated_of=_contamination(run),
         counts=counts,
+        conversations=_conversations(run),
         mixtures=_mixtures(run),
         files=_files(run),
     ).sealed()
@@ -133,6 +135,23 @@ def _tokenizer(run: RunFolder) -> TokenizerEntry:
     )
 
 
+def _conversations(run: RunFolder) -> ConversationsEntry | None:
+    template = tokens.chat_template(run)
+    if template is None:
+        return None
+    write_text(run.path / tokens.TEMPLATE_FILE, template.source)
+    told = Counter[str]()
+    for one in counts_of(run, tokens.STAGE):
+        told.update({name: one[name] for name in ("conversations", "learned_tokens", "cut", "left_out")})
+    return ConversationsEntry(
+        template=template.name,
+        template_digest=template.digest,
+        template_file=tokens.TEMPLATE_FILE,
+        max_tokens=run.recipe.conversations.max_tokens,
+        **told,
+    )
+
+
 def hits(run: RunFolder) -> pl.DataFrame:
     """Every overlap with a benchmark that the run found."""
     return pl.concat(
@@ -170,6 +189,7 @@ def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
         shards.setdefault((mixture, component), []).append(Shard(path=path, **counts))
     return {
         name: MixtureShards(
+            kind=mixture.kind,
             components={
                 component.name: ComponentShards(
                     weight=component.weight,
@@ -179,7 +199,7 @@ def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
                     shards=shards[name, component.name],
                 )
                 for component in mixture.components
-            }
+            },
         )
         for name, mixture in run.recipe.mixtures.items()
     }

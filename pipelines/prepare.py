@@ -13,15 +13,16 @@ from pipelines.earlier import FILE as AGAINST
 from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
 from pipelines.run_folder import RunFolder
-from pipelines.stages.tokens import GIVEN_TOKENIZER, members
+from pipelines.stages.tokens import GIVEN_TEMPLATE, GIVEN_TOKENIZER, members
 from pipelines.steps import bind_steps, score_names
 from schemas.benchmark import read_items
 from schemas.classifier import ClassifierRecipe
 from schemas.document import document_columns
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest, read_json, write_json, write_text, written_whole
+from schemas.files import canonical_digest, canonical_json, read_json, write_json, write_text, written_whole
 from schemas.recipe import Recipe
 from schemas.recipe_file import load_classifier_recipe, load_recipe
+from tokenization.chat_template import BUILT_IN, ChatTemplate, template_of_file
 
 
 def recipe_digest(recipe: Recipe, classifiers: Mapping[str, ClassifierRecipe]) -> str:
@@ -43,6 +44,7 @@ def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
         if step.kind.check and step.parameters.get("model") not in recipe.classifiers:
             step.kind.check(step.parameters)
     _check_mixtures(recipe, recipe_path)
+    template_source(recipe, recipe_path)
     if recipe.tokenizer.file and not (recipe_path.parent / recipe.tokenizer.file).is_file():
         raise WrongCall(f"{recipe_path}: tokenizer file '{recipe.tokenizer.file}' does not exist")
     root = (data_root or recipe_path.parent).resolve()
@@ -88,6 +90,8 @@ def prepare_run(
     if recipe.tokenizer.file:
         with written_whole(folder / GIVEN_TOKENIZER) as temporary:
             shutil.copyfile(recipe_path.parent / recipe.tokenizer.file, temporary)
+    if template := template_source(recipe, recipe_path):
+        write_text(folder / GIVEN_TEMPLATE, canonical_json([template.name, template.source, dict(template.values)]))
     if against or replaces:
         write_against(folder, against, replaces)
     for name, one in recipe.classifiers.items():
@@ -96,6 +100,19 @@ def prepare_run(
     write_text(folder / "recipe.yaml", recipe_path.read_text(encoding="utf-8"))
     write_json(folder / "plan.json", plan.as_json())
     return run
+
+
+def template_source(recipe: Recipe, recipe_path: Path) -> ChatTemplate | None:
+    """The recipe's own chat template, checked; None where it is one of the house or none is needed."""
+    wanted = recipe.conversations.template
+    if wanted in BUILT_IN or not any(source.conversation for source in recipe.sources):
+        return None
+    path = recipe_path.parent / wanted
+    if not path.is_file():
+        raise WrongCall(
+            f"{recipe_path}: conversations.template '{wanted}' is neither {' nor '.join(BUILT_IN)} nor a file"
+        )
+    return template_of_file(path)
 
 
 def _told_against(folder: Path) -> object:

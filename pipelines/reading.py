@@ -135,6 +135,10 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "article_type": draft.article_type,
         "retracted": draft.retracted,
         "retracts": list(draft.retracts),
+        "task": draft.task,
+        "ability": draft.ability,
+        "difficulty": draft.difficulty,
+        "conversation": draft.conversation,
         "ocr": draft.ocr,
         "edits": [{"step": "read", "what": what, "count": count} for what, count in draft.edits],
     }

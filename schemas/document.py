@@ -56,6 +56,10 @@ READ_COLUMNS: Final[dict[str, pl.DataType]] = {
     "retracted": pl.Boolean(),
     "retracts": pl.List(pl.String),
     "superseded_by": pl.String(),
+    "task": pl.String(),
+    "ability": pl.String(),
+    "difficulty": pl.Int32(),
+    "conversation": pl.String(),
     "ocr": pl.Float64(),
     "edits": pl.List(EDIT),
 }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import WrongCall
 from schemas.files import canonical_digest, read_json, write_json
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 # What the digest leaves out: itself, and what says when or with what code, not what.
 NOT_CONTENT: Final = ("digest", "code_version")
 
@@ -47,8 +47,9 @@ class ComponentShards(Part):
 
 
 class MixtureShards(Part):
-    """One mixture: its components by name."""
+    """One mixture: whether its rows are documents or conversations, and its components by name."""
 
+    kind: Literal["documents", "conversations"] = "documents"
     components: dict[str, ComponentShards]
 
 
@@ -60,6 +61,19 @@ class TokenizerEntry(Part):
     vocabulary: int
     end_of_text: str
     end_of_text_id: int
+
+
+class ConversationsEntry(Part):
+    """How conversations were made into tokens, and what became of those that were too long."""
+
+    template: str
+    template_digest: str
+    template_file: str
+    max_tokens: int
+    conversations: int
+    learned_tokens: int
+    cut: int
+    left_out: int
 
 
 class Totals(Part):
@@ -108,6 +122,7 @@ class Manifest(Part):
     licences: dict[str, int]
     decontaminated_of: list[Contamination]
     counts: Counts
+    conversations: ConversationsEntry | None = None
     mixtures: dict[str, MixtureShards]
     files: list[FileEntry]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from schemas.conversation import ROLES
 from schemas.document import Grade, SourceType
 
 
@@ -45,8 +46,19 @@ class Source(Strict):
     language: str | None = None
     text: str | None = None
     title: str | None = None
+    conversation: Literal["auto", "openai", "sharegpt", "alpaca"] | dict[str, str] | None = None
     ocr: Ocr = Ocr()
     optional: bool = False
+
+    @field_validator("conversation")
+    @classmethod
+    def _known_roles(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            unknown = [role for role in value if role not in ROLES]
+            if unknown or "user" not in value or "assistant" not in value:
+                wrong = f"unknown role '{unknown[0]}'; " if unknown else ""
+                raise ValueError(f"{wrong}give templates for user and assistant, and for system or tool if need be")
+        return value
 
     @field_validator("ocr", mode="before")
     @classmethod
@@ -142,6 +154,18 @@ class Tokenizer(Strict):
         return self
 
 
+class Conversations(Strict):
+    """How conversations become tokens: the chat template, and what becomes of those that are too long.
+
+    `template`: `chatml`, `llama3`, or a file (Jinja, or a tokenizer's `tokenizer_config.json`).
+    `cut` takes whole turns from the end until the rest fits into `max_tokens`.
+    """
+
+    template: str = "chatml"
+    max_tokens: int = Field(2048, ge=8)
+    too_long: Literal["cut", "drop"] = "cut"
+
+
 class TrainedClassifier(Strict):
     """A classifier that the run trains before it reads; steps name it as their `model`.
 
@@ -166,8 +190,9 @@ class Component(Strict):
 
 
 class Mixture(Strict):
-    """Weighted components, each cut into `shards` files."""
+    """Weighted components, each cut into `shards` files, of documents or of conversations."""
 
+    kind: Literal["documents", "conversations"] = "documents"
     components: list[Component] = Field(min_length=1)
     shards: int = Field(1, ge=1, le=100_000)
 
@@ -190,6 +215,7 @@ class Recipe(Strict):
     withdrawn: Withdrawn | None = None
     decontaminate: Decontaminate | None = None
     tokenizer: Tokenizer = Tokenizer(train=TokenizerTraining())
+    conversations: Conversations = Conversations()
     mixtures: dict[str, Mixture] = {}
     max_quarantined: float = Field(0.05, ge=0, le=1)
 

@@ -21,10 +21,10 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start several processes share one worker, and the faults the other, so that two cores are enough."""
+    """Tests that start several processes share a worker in three groups, so that two cores are enough."""
     for item in items:
         if item.get_closest_marker("slow"):
-            group = "faults" if "faults" in item.nodeid else "slow"
+            group = next((name for name in ("faults", "trainers") if name in item.nodeid), "slow")
             item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -1,32 +1,57 @@
-"""Token shards: uncompressed Arrow IPC files, one row a document, in the order of a seeded hash.
+"""Token shards: uncompressed Arrow IPC files, one row a document or conversation, in the order of a seeded hash.
 
 A document's shard and its place in it follow from its id alone: a global shuffle without
-coordination, and the same bytes whatever the engine, worker count or order of arrival.
+coordination, and the same bytes whatever the engine, worker count or order of arrival. For the
+same reason a document is found in a shard by halving, without an index beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from schemas.document import AUTHORITY_GRADES
 from schemas.errors import CurateError
 from schemas.files import written_whole
 
-SHARD_SCHEMA: Final = pa.schema(
-    [
-        pa.field("doc_id", pa.string(), nullable=False),
-        pa.field("input_ids", pa.large_list(pa.field("item", pa.int32(), nullable=False)), nullable=False),
-    ]
-)
+GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
 ROWS_A_BATCH: Final = 4096
+
+
+def _list_of(kind: pa.DataType) -> pa.DataType:
+    return pa.large_list(pa.field("item", kind, nullable=False))
+
+
+def shard_schema(conversations: bool) -> pa.Schema:
+    """Columns of a shard.
+
+    `source` and `authority` are what the trainer tells its losses by; `partition` is the number of
+    the curated file that holds the document; `turns` of conversations says for each token which
+    answer (from 1) it belongs to, 0 where it is not learned.
+    """
+    turns = [pa.field("turns", _list_of(pa.int16()), nullable=False)] if conversations else []
+    return pa.schema(
+        [
+            pa.field("doc_id", pa.string(), nullable=False),
+            pa.field("input_ids", _list_of(pa.int32()), nullable=False),
+            *turns,
+            pa.field("source", pa.dictionary(pa.int16(), pa.string()), nullable=False),
+            pa.field("authority", pa.dictionary(pa.int8(), pa.string()), nullable=False),
+            pa.field("partition", pa.int32(), nullable=False),
+        ]
+    )
+
+
+def coded(codes: pa.ChunkedArray, names: Sequence[str], kind: pa.DataType) -> pa.DictionaryArray:
+    """A dictionary column from codes; the dictionary holds all names, so that it is the same in every shard."""
+    whole = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+    return pa.DictionaryArray.from_arrays(whole.cast(kind), pa.array(list(names), pa.string()))
 
 
 def shuffle_keys(ids: pl.Series, seed: int) -> pl.Series:
@@ -35,6 +60,11 @@ def shuffle_keys(ids: pl.Series, seed: int) -> pl.Series:
     digests = [hashlib.blake2b(one.encode(), digest_size=8, key=key).digest() for one in ids]
     values = np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
     return pl.Series("key", values, dtype=pl.UInt64)
+
+
+def shuffle_key(one: str, seed: int) -> int:
+    """The order key of one id."""
+    return int.from_bytes(hashlib.blake2b(one.encode(), digest_size=8, key=seed.to_bytes(8, "big")).digest(), "big")
 
 
 def shard_numbers(keys: pl.Series, shards: int) -> pl.Series:
@@ -48,11 +78,11 @@ def shard_name(number: int, shards: int) -> str:
     return f"{number:05d}-of-{shards:05d}.arrow"
 
 
-def write_shard(path: Path, rows: pa.Table) -> None:
-    """Write rows (columns of `SHARD_SCHEMA`, already in order) as one uncompressed IPC file."""
+def write_shard(path: Path, rows: pa.Table, schema: pa.Schema) -> None:
+    """Write rows (columns of `schema`, already in order) as one uncompressed IPC file."""
     with written_whole(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, SHARD_SCHEMA, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
-            for batch in rows.cast(SHARD_SCHEMA).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH):
+        with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
+            for batch in rows.cast(schema).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH):
                 writer.write_batch(batch)
 
 
@@ -64,11 +94,20 @@ def open_shard(path: Path) -> pa.Table:
         raise CurateError(f"shard {path} cannot be read: {error}; run `curate verify`") from None
 
 
-def token_lists(tables: Iterable[pa.Table]) -> Iterator[npt.NDArray[np.int32]]:
-    """Token ids of every row, without copying."""
-    for table in tables:
-        for chunk in table.column("input_ids").chunks:
-            values = chunk.values.to_numpy(zero_copy_only=True)
-            offsets = chunk.offsets.to_numpy()
-            for start, end in itertools.pairwise(offsets):
-                yield values[start:end]
+def rows_of_document(table: pa.Table, document: str, seed: int) -> range:
+    """Rows of one document in a shard, found by halving over the order keys; empty where it is not there."""
+    wanted = (shuffle_key(document, seed), document)
+    ids = table.column("doc_id")
+
+    def key(row: int) -> tuple[int, str]:
+        found = ids[row].as_py()
+        return shuffle_key(found, seed), found
+
+    low, high = 0, table.num_rows
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if key(middle) < wanted else (low, middle)
+    end = low
+    while end < table.num_rows and key(end) == wanted:
+        end += 1
+    return range(low, end)

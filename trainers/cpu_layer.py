@@ -27,6 +27,11 @@ class _NoStream:
         return lambda *args, **kwargs: None
 
 
+def _nothing(told: Any = None) -> Callable[..., Any]:
+    """A function of its own each time: torch's compiler keeps a table of functions and wants them distinct."""
+    return lambda *args, **kwargs: told
+
+
 def _on_cpu(factory: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(factory)
     def made(*args: Any, **kwargs: Any) -> Any:
@@ -57,16 +62,19 @@ def activate_cpu_layer() -> bool:
     _active = True
     cuda: Any = torch.cuda
     cuda.current_device = lambda: torch.device("cpu")
-    cuda.set_device = cuda.synchronize = cuda.empty_cache = lambda *args, **kwargs: None
+    for name in ("set_device", "synchronize", "empty_cache"):
+        setattr(cuda, name, _nothing())
     cuda.Stream = cuda.Event = _NoStream
-    cuda.current_stream = cuda.default_stream = lambda *args, **kwargs: _NoStream()
+    cuda.current_stream = lambda *args, **kwargs: _NoStream()
+    cuda.default_stream = lambda *args, **kwargs: _NoStream()
     cuda.stream = lambda *args: contextlib.nullcontext()
     cuda.manual_seed = lambda seed: torch.default_generator.manual_seed(int(seed))
     cuda.manual_seed_all = lambda seed: None
     cuda.get_rng_state = cuda.random.get_rng_state = lambda *args, **kwargs: torch.get_rng_state()
     cuda.set_rng_state = cuda.random.set_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
-    cuda.memory_allocated = cuda.max_memory_allocated = lambda *args, **kwargs: 0
-    cuda.nvtx.range_push = cuda.nvtx.range_pop = lambda *args, **kwargs: None
+    for name in ("memory_allocated", "max_memory_allocated"):
+        setattr(cuda, name, _nothing(0))
+    cuda.nvtx.range_push, cuda.nvtx.range_pop = _nothing(), _nothing()
     for name in FACTORIES:
         setattr(torch, name, _on_cpu(getattr(torch, name)))
     torch.Tensor.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from megatron.core import parallel_state, tensor_parallel
 
-from trainers.config import TrainConfig
 from trainers.cpu_layer import activate_cpu_layer
+from trainers.stage import TrainConfig
 
 TIMEOUT = timedelta(minutes=10)
+_ours = False  # whether the process group was made here; one made by the caller is left to it
 
 
 def start_parallel(config: TrainConfig) -> None:
-    """Join the processes of this run and lay out tensor, pipeline and data parallelism.
+    """Join the processes of this run and lay out tensor, pipeline, context and data parallelism.
 
     Under torchrun the environment says who we are; alone, a world of one is made. NCCL with CUDA,
     gloo without.
@@ -28,13 +29,17 @@ def start_parallel(config: TrainConfig) -> None:
         os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
     if not on_cpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    global _ours
     if not torch.distributed.is_initialized():
+        _ours = True
         torch.distributed.init_process_group("gloo" if on_cpu else "nccl", timeout=TIMEOUT)
     if parallel_state.is_initialized():
         parallel_state.destroy_model_parallel()
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=config.parallel.tensor,
         pipeline_model_parallel_size=config.parallel.pipeline,
+        virtual_pipeline_model_parallel_size=config.parallel.chunks if config.parallel.chunks > 1 else None,
+        context_parallel_size=config.parallel.context,
     )
     seed_everything(config.seed)
 
@@ -52,7 +57,7 @@ def stop_parallel() -> None:
     """Leave the process groups."""
     if parallel_state.is_initialized():
         parallel_state.destroy_model_parallel()
-    if torch.distributed.is_initialized():
+    if _ours and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pipelines.containers import CORRUPT, bomb_reason, seekable
 from pipelines.decoding import decode, detect, without_surrogates
 from pipelines.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, reader, sha256
+from schemas.conversation import Conversation, from_row
 from schemas.errors import Unreadable
 from schemas.recipe import Source
 
@@ -48,6 +49,9 @@ class Rows:
 
     def columns_needed(self, available: list[str]) -> str:
         """The text template; columns that it names and the file lacks are refused."""
+        if self.source.conversation is not None:
+            self._conversation_columns(available)
+            return ""
         template = self.source.text
         if template is None:
             found = next((name for name in TEXT_COLUMNS if name in available), None)
@@ -62,10 +66,20 @@ class Rows:
             raise Unreadable(f"no column '{missing[0]}', which `text` names; columns: {', '.join(available)}")
         return template
 
+    def _conversation_columns(self, available: list[str]) -> None:
+        form = self.source.conversation
+        for template in form.values() if isinstance(form, dict) else ():
+            missing = [name for name in template_columns(template) if name not in available]
+            if missing:
+                raise Unreadable(
+                    f"no column '{missing[0]}', which `conversation` names; columns: {', '.join(available)}"
+                )
+
     def draft(self, row: dict[str, Any], raw: bytes, place: str) -> Draft:
         """The draft of one row; `raw` is what its digest is taken of."""
         template = self.columns_needed(list(row))
-        text, replaced = without_surrogates(_fill(template, row))
+        talk = from_row(row, self.source.conversation) if self.source.conversation is not None else None
+        text, replaced = without_surrogates(talk.text() if talk else _fill(template, row))
         title = _fill(self.source.title, row) if self.source.title else _cell(row, "title")
         draft = Draft(
             text=text,
@@ -81,12 +95,19 @@ class Rows:
             issn=_cell(row, "issn"),
             series=_cell(row, "series"),
             edition=_cell(row, "edition"),
+            **_of_conversation(talk),
         )
         return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
 
     def broken(self, place: str, error: str, raw: bytes) -> Broken:
         """A quarantined row."""
         return Broken(f"{self.blob.uri}#{place}", self.kind, error, len(raw), sha256(raw))
+
+
+def _of_conversation(talk: Conversation | None) -> dict[str, Any]:
+    if talk is None:
+        return {}
+    return {"task": talk.task, "ability": talk.ability, "difficulty": talk.difficulty, "conversation": talk.beside()}
 
 
 def _fill(template: str, row: dict[str, Any]) -> str:

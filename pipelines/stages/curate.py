@@ -22,7 +22,9 @@ from pipelines.steps import dropped_where, text_bytes, with_edit
 from pipelines.stopwatch import Stopwatch
 from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
 from schemas.benchmark import BenchmarkItem, read_items
+from schemas.conversation import turns_of
 from schemas.document import QUARANTINE_COLUMNS, document_columns
+from schemas.errors import Unreadable
 from schemas.files import read_json, written_whole
 from schemas.step import Batch
 
@@ -84,6 +86,7 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
                 with watch.of("decontaminate", text_bytes(frame["text"])):
                     frame, found = _decontaminated(frame, index, run)
                 hits.append(found)
+            frame = _whole_conversations(frame)
             gone = pl.col("dropped_by").is_not_null()
             with watch.of("write corpus", text_bytes(frame["text"])):
                 kept_rows.append(frame.filter(~gone))
@@ -165,7 +168,8 @@ def _without_boilerplate(
     frame: pl.DataFrame, rows: pl.DataFrame, repeated: pl.DataFrame, run: RunFolder
 ) -> pl.DataFrame:
     """Documents without the lines that an earlier document keeps; one of nothing else is dropped."""
-    alive = frame["dropped_by"].is_null()
+    # A system text that many conversations share belongs to each of them.
+    alive = frame["dropped_by"].is_null() & frame["conversation"].is_null()
     if not alive.any():
         return frame
     kept = frame.filter(alive)
@@ -179,6 +183,21 @@ def _without_boilerplate(
     # Rows keep their order: those that were dropped before, and those just looked at.
     order = pl.concat([alive.arg_true(), (~alive).arg_true()])
     return pl.concat([kept, frame.filter(~alive)]).with_columns(_place=order).sort("_place").drop("_place")
+
+
+def _whole_conversations(frame: pl.DataFrame) -> pl.DataFrame:
+    """Drop conversations whose turns a step has broken (by cutting a line or a span), with the reason."""
+    alive = (frame["dropped_by"].is_null() & frame["conversation"].is_not_null()).arg_true()
+    broken: dict[int, str] = {}
+    for row, text in zip(alive, frame["text"].gather(alive), strict=True):
+        try:
+            turns_of(text)
+        except Unreadable as error:
+            broken[row] = f"no longer a conversation after the steps: {error}"
+    if not broken:
+        return frame
+    why = pl.Series([broken.get(row) for row in range(frame.height)], dtype=pl.String)
+    return dropped_where(frame, why.is_not_null(), "conversation", pl.lit(why))
 
 
 def _decontaminated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,17 +19,21 @@ from pipelines.stages.read import parquet_frames
 from pipelines.steps import text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.errors import CurateError
-from schemas.files import sha256_file, written_whole
+from schemas.files import read_json, sha256_file, written_whole
 from schemas.recipe import Mixture
-from tokenization.shards import SHARD_SCHEMA, open_shard, shard_name, shuffle_keys, write_shard
+from tokenization.chat_template import BUILT_IN, ChatTemplate, built_in
+from tokenization.conversations import EncodedConversations, encode_conversations
+from tokenization.shards import GRADES, coded, open_shard, shard_name, shard_schema, shuffle_keys, write_shard
 from tokenization.tokenizer import TextTokenizer, load_tokenizer, train_tokenizer
 
 STAGE: Final = "tokens"
 TOKENIZER_STAGE: Final = "tokenizer"
 SHARD_STAGE: Final = "shards"
 TOKENIZER_FILE: Final = "tokenizer/tokenizer.json"
+TEMPLATE_FILE: Final = "tokenizer/chat_template.jinja"
 MAX_REPEATS: Final = 100.0
 REPEAT_SEED: Final = 0x7265706561  # apart from the seed of the shards' order
+GIVEN_TEMPLATE: Final = "tokenizer/given_template.json"  # the recipe's own, checked when the run is made
 GIVEN_TOKENIZER: Final = "tokenizer/given.json"  # the recipe's own file, copied when the run is made
 
 
@@ -75,6 +80,17 @@ def run_tokenizer(run: RunFolder) -> TextTokenizer:
     return _tokenizer(path, path.stat().st_mtime_ns)
 
 
+def chat_template(run: RunFolder) -> ChatTemplate | None:
+    """The run's chat template; None where no source holds conversations."""
+    if not any(source.conversation for source in run.recipe.sources):
+        return None
+    wanted = run.recipe.conversations.template
+    if wanted in BUILT_IN:
+        return built_in(wanted, run_tokenizer(run))
+    name, source, values = read_json(run.path / GIVEN_TEMPLATE)
+    return ChatTemplate(name, source, values)
+
+
 def member_column(mixture: str, component: str) -> str:
     """Name of the column that says whether a row belongs to a component."""
     return f"in:{mixture}/{component}"
@@ -108,22 +124,24 @@ def members(frame: pl.DataFrame, mixtures: dict[str, Mixture], seed: int = 0) ->
 
 def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     """Token ids of one partition with their order key and memberships, sorted by the key."""
-    tokenizer = run_tokenizer(run)
+    template = chat_template(run)
     tables: list[pa.Table] = []
     tokens_of: list[pl.DataFrame] = []
     watch = Stopwatch()
+    talks = Counter({"conversations": 0, "learned_tokens": 0, "cut": 0, "left_out": 0})
     for frame in parquet_frames(run.path / "curated" / f"{task}.parquet"):
         with watch.of("tokenize", text_bytes(frame["text"])):
-            ids = tokenizer.encode_documents(frame["text"].to_list())
+            ids, turns = _encoded(frame, run, template, talks)
         lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-        offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
-        values = np.concatenate([np.asarray(one, dtype=np.int32) for one in ids]) if ids else np.zeros(0, np.int32)
-        lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, pa.int32()))
-        keys = shuffle_keys(frame["id"], run.recipe.seed)
-        columns: dict[str, Any] = {"key": keys.to_arrow(), "doc_id": frame["id"].to_arrow().cast(pa.string())}
+        columns: dict[str, Any] = {
+            "key": shuffle_keys(frame["id"], run.recipe.seed).to_arrow(),
+            "doc_id": frame["id"].to_arrow().cast(pa.string()),
+            **_codes(frame, run, int(task)),
+        }
         for series in members(frame, run.recipe.mixtures, run.recipe.seed).iter_columns():
-            columns[series.name] = series.to_arrow()
-        tables.append(pa.table({**columns, "input_ids": lists}))
+            # Conversations that fit in no way have no tokens, and no place in any mixture.
+            columns[series.name] = (series * pl.Series(lengths > 0).cast(pl.Int32)).to_arrow()
+        tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
         tokens_of.append(pl.DataFrame({"id": frame["id"], "tokens": lengths}))
     with written_whole(run.stage_file(STAGE, f"{task}.counts.parquet")) as temporary:
         pl.concat([pl.DataFrame(schema={"id": pl.String, "tokens": pl.Int64}), *tokens_of]).write_parquet(temporary)
@@ -136,7 +154,50 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
         documents = table.num_rows
         tokens = sum(int(frame["tokens"].sum()) for frame in tokens_of)
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
-    return {"documents": documents, "tokens": tokens}
+    return {"documents": documents, "tokens": tokens, **talks}
+
+
+def _encoded(
+    frame: pl.DataFrame, run: RunFolder, template: ChatTemplate | None, talks: Counter[str]
+) -> tuple[list[Any], list[Any]]:
+    """Token ids of every row, and the answers they belong to where a row is a conversation."""
+    tokenizer = run_tokenizer(run)
+    is_talk = frame["conversation"].is_not_null()
+    ids: list[Any] = [[]] * frame.height
+    turns: list[Any] = [[]] * frame.height
+    documents = (~is_talk).arg_true().to_list()
+    for row, document in zip(
+        documents, tokenizer.encode_documents(frame["text"].gather(documents).to_list()), strict=True
+    ):
+        ids[row] = document
+    if template is not None and is_talk.any():
+        wanted = run.recipe.conversations
+        rows = is_talk.arg_true().to_list()
+        told: EncodedConversations = encode_conversations(
+            frame.filter(is_talk), tokenizer, template, wanted.max_tokens, cut=wanted.too_long == "cut"
+        )
+        for row, one, answers in zip(rows, told.ids, told.turns, strict=True):
+            ids[row], turns[row] = one, answers
+        talks.update(told.counts)
+    return ids, turns
+
+
+def _lists(rows: list[Any], kind: Any) -> pa.LargeListArray:
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+    values = np.concatenate([np.asarray(one, dtype=kind) for one in rows]) if rows else np.zeros(0, kind)
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
+
+
+def _codes(frame: pl.DataFrame, run: RunFolder, partition: int) -> dict[str, pa.Array]:
+    """What shards tell of a document beside its tokens, as numbers."""
+    sources = {source.name: number for number, source in enumerate(run.recipe.sources)}
+    grades = {grade: number for number, grade in enumerate(GRADES)}
+    return {
+        "source": frame["source"].replace_strict(sources, return_dtype=pl.Int16).to_arrow(),
+        "authority": frame["authority"].fill_null(GRADES[-1]).replace_strict(grades, return_dtype=pl.Int8).to_arrow(),
+        "partition": pa.array(np.full(frame.height, partition, np.int32)),
+    }
 
 
 def shard_tasks(run: RunFolder) -> list[str]:
@@ -161,6 +222,7 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
     shards = run.recipe.mixtures[mixture].shards
     low, high = _key_range(int(number), shards)
     member = member_column(mixture, component)
+    schema = shard_schema(run.recipe.mixtures[mixture].kind == "conversations")
     parts = []
     for partition in range(len(run.plan.partitions)):
         table = open_shard(run.stage_file(STAGE, f"{partition:05d}.arrow"))
@@ -170,20 +232,27 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
         start, stop = np.searchsorted(keys, [low, high])
         rows = table.slice(start, stop - start)
         times = rows.column(member).to_numpy()
-        parts.append(rows.take(np.repeat(np.arange(len(times)), times)).select(["key", "doc_id", "input_ids"]))
-    table = (
-        pa.concat_tables(parts) if parts else SHARD_SCHEMA.empty_table().append_column("key", pa.array([], pa.uint64()))
-    )
-    order = pc.sort_indices(table, [("key", "ascending"), ("doc_id", "ascending")])
-    rows = table.take(order).select(SHARD_SCHEMA.names)
+        parts.append(rows.take(np.repeat(np.arange(len(times)), times)).select(["key", *schema.names]))
+    rows = _in_order(parts, schema, [source.name for source in run.recipe.sources])
     path = shard_path(run, task)
-    write_shard(path, rows)
+    write_shard(path, rows, schema)
     return {
         "rows": rows.num_rows,
         "tokens": sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks),
         "bytes": path.stat().st_size,
         "sha256": sha256_file(path),
     }
+
+
+def _in_order(parts: list[pa.Table], schema: pa.Schema, sources: list[str]) -> pa.Table:
+    """The rows of a shard by key and id, with names for the numbers of source and grade."""
+    if not parts:
+        return schema.empty_table()
+    table = pa.concat_tables(parts)
+    table = table.take(pc.sort_indices(table, [("key", "ascending"), ("doc_id", "ascending")]))
+    for name, names, kind in (("source", sources, pa.int16()), ("authority", GRADES, pa.int8())):
+        table = table.set_column(table.schema.get_field_index(name), name, coded(table.column(name), names, kind))
+    return table.select(schema.names)
 
 
 def _key_range(number: int, shards: int) -> tuple[np.uint64, np.uint64]:

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from pipelines.stages.tokens import _key_range
 from schemas.errors import CurateError, WrongCall
-from tokenization.shards import SHARD_SCHEMA, open_shard, shard_numbers, shuffle_keys, token_lists, write_shard
+from tokenization.shards import (
+    GRADES,
+    coded,
+    open_shard,
+    rows_of_document,
+    shard_numbers,
+    shard_schema,
+    shuffle_key,
+    shuffle_keys,
+    write_shard,
+)
 from tokenization.tokenizer import END_OF_TEXT, TextTokenizer, load_tokenizer, train_tokenizer
 
 TEXTS = [
@@ -73,14 +83,37 @@ def test_shards_partition_the_keys(ids: list[str], shards: int, seed: int) -> No
         assert low <= key < high or high == np.uint64(2**64 - 1)
 
 
+def shard_rows(ids: list[str], lists: list[list[int]]) -> pa.Table:
+    count = len(ids)
+    return pa.table(
+        {
+            "doc_id": ids,
+            "input_ids": lists,
+            "source": coded(pa.array([0] * count, pa.int16()), ["books"], pa.int16()),
+            "authority": coded(pa.array([1] * count, pa.int8()), GRADES, pa.int8()),
+            "partition": [0] * count,
+        }
+    ).cast(shard_schema(conversations=False))
+
+
 def test_a_shard_is_mapped_and_read_back(tmp_path: Path) -> None:
-    rows = pa.table({"doc_id": ["a", "b"], "input_ids": [[1, 2, 3], [4]]}).cast(SHARD_SCHEMA)
-    write_shard(tmp_path / "s.arrow", rows)
+    rows = shard_rows(["a", "b"], [[1, 2, 3], [4]])
+    write_shard(tmp_path / "s.arrow", rows, rows.schema)
     first = (tmp_path / "s.arrow").read_bytes()
     table = open_shard(tmp_path / "s.arrow")
-    assert [row.tolist() for row in token_lists([table])] == [[1, 2, 3], [4]]
-    write_shard(tmp_path / "s.arrow", rows)
+    assert table.column("input_ids").to_pylist() == [[1, 2, 3], [4]]
+    assert table.column("authority").to_pylist() == ["B", "B"]
+    write_shard(tmp_path / "s.arrow", rows, rows.schema)
     assert (tmp_path / "s.arrow").read_bytes() == first
     (tmp_path / "s.arrow").write_bytes(first[:40])
     with pytest.raises(CurateError, match="cannot be read"):
         open_shard(tmp_path / "s.arrow")
+
+
+@given(st.lists(st.text("abcdef0123", min_size=1, max_size=6), min_size=1, max_size=60), st.integers(0, 9))
+def test_a_document_is_found_in_its_shard_by_halving(ids: list[str], seed: int) -> None:
+    order = sorted(ids, key=lambda one: (shuffle_key(one, seed), one))
+    table = shard_rows(order, [[1]] * len(order))
+    for one in {*ids, "not there"}:
+        found = rows_of_document(table, one, seed)
+        assert [order[row] for row in found] == [one] * ids.count(one)

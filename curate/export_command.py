@@ -1,0 +1,42 @@
+"""`curate export`: what was made here, in the forms that others read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("export")
+def export_command() -> None:
+    """Write models in the forms that other programs read.
+
+    \b
+    Examples:
+      curate export model runs/demo/models/sft --to exported
+      curate export model runs/cpt --to exported --dtype bfloat16 --step 2500
+    """
+
+
+@export_command.command("model")
+@click.argument("model", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), required=True, help="A new folder.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Default: as it was trained.")
+@click.option("--step", type=click.IntRange(1), help="The checkpoint after this step (default: the newest).")
+def export_model(model: Path, to: Path, dtype: str | None, step: int | None) -> None:
+    """Write the trained MODEL as a Hugging Face folder, LoRA updates merged.
+
+    transformers, vLLM and the like load it as it is: safetensors, configuration, tokenizer and chat
+    template.
+    """
+    from schemas.errors import WrongCall
+    from trainers.loop.position import checkpoint_folder
+    from trainers.model.hf_export import export_hf
+
+    chosen = checkpoint_folder(model, step) if step else None
+    if chosen is not None and not (chosen / "position.json").exists():
+        raise WrongCall(f"{model} keeps no checkpoint of step {step}")
+    files = export_hf(model, to, dtype, chosen)  # type: ignore[arg-type]
+    size = sum(path.stat().st_size for path in files)
+    click.echo(f"{len(files)} files, {size / 1e6:,.1f} MB", err=True)
+    click.echo(str(to))

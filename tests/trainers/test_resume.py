@@ -1,0 +1,112 @@
+"""Stopped, killed, asked to stop: a run goes on and ends with the same bits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the train extra is not installed")
+pytest.importorskip("megatron.core", reason="the train extra is not installed")
+
+from tests.conftest import REPOSITORY
+from tests.trainers.conftest import job, log, stage, weights
+from tests.trainers.ranks import run
+
+pytestmark = pytest.mark.slow
+
+PACKED = (("mixture: pretrain", "mixture: ift"), ("name: tiny", "name: packed\nstage: ift"), ("length: 64", "length: 256"))
+SHORT = ("steps: 20", "steps: 10")
+
+
+def same(one: Path, other: Path) -> bool:
+    mine, theirs = weights(one), weights(other)
+    equal = all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    return equal and [step["loss"] for step in log(one)] == [step["loss"] for step in log(other)]
+
+
+def test_stages_and_layouts_resume_to_the_bit(corpus: Path, tmp_path: Path) -> None:
+    jobs, pairs = [], []
+    for name, layout, changes in (
+        ("tp", "tensor: 2", ()),
+        ("pp", "pipeline: 2, chunks: 2", ()),
+        ("cp", "context: 2", PACKED),
+        ("dp", "data: 2", (*PACKED, ("global: 8", "global: 8, ramp: [{until: 4, global: 4}]"))),
+    ):
+        recipe = stage(tmp_path, name, layout, SHORT, *changes)
+        whole, parts = tmp_path / f"{name}-whole", tmp_path / f"{name}-parts"
+        jobs += [job(recipe, corpus, whole), job(recipe, corpus, parts, stop_after=3), job(recipe, corpus, parts, stop_after=7)]
+        jobs.append(job(recipe, corpus, parts))
+        pairs.append((whole, parts))
+    run(2, jobs, timeout=400)
+    for whole, parts in pairs:
+        assert same(parts, whole), parts.name
+    assert [step["batch"] for step in log(tmp_path / "dp-whole")] == [4] * 4 + [8] * 6
+
+
+def start(recipe: Path, corpus: Path, out: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "ignore", "-m", "trainers.train", str(recipe), str(corpus), str(out)]
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for(found: object, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not found():  # type: ignore[operator]
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_killed_while_saving_and_asked_to_stop_it_ends_with_the_same_bits(corpus: Path, tmp_path: Path) -> None:
+    recipe = stage(tmp_path, "killed", "tensor: 1", ("every: 8", "every: 3"))
+    out = tmp_path / "model"
+    run(1, [job(recipe, corpus, tmp_path / "whole")])
+    process = start(recipe, corpus, out)
+    half = out / "checkpoints" / ".step-00000006.part"
+    wait_for(half.exists, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    # A half-written checkpoint is none: the one before is where the run goes on.
+    half.mkdir(exist_ok=True)
+    process = start(recipe, corpus, out)
+    wait_for(lambda: len((out / "log.jsonl").read_text().splitlines()) >= 9, process)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, errors
+    stopped = json.loads((out / "stopped.json").read_text())["step"]
+    assert 9 <= stopped < 20
+    assert json.loads((out / "checkpoints" / f"step-{stopped:08d}" / "position.json").read_text())["step"] == stopped
+    process = start(recipe, corpus, out)
+    assert process.wait(120) == 0
+    assert not (out / "stopped.json").exists()
+    assert same(out, tmp_path / "whole")
+    assert len(list((out / "checkpoints").glob("step-*"))) == 2
+
+
+def test_kept_checkpoints_are_the_last_and_every_nth(corpus: Path, tmp_path: Path) -> None:
+    recipe = stage(tmp_path, "kept", "tensor: 1", ("every: 8, keep: 2", "every: 2, keep: 1, keep_every: 4"), SHORT)
+    run(1, [job(recipe, corpus, tmp_path / "model")])
+    assert sorted(one.name[-2:] for one in (tmp_path / "model" / "checkpoints").glob("step-*")) == ["04", "08", "10"]
+
+
+def test_a_rank_that_dies_ends_the_others(corpus: Path, tmp_path: Path) -> None:
+    recipe = stage(tmp_path, "dying", "data: 2", ("steps: 20", "steps: 2000"))
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "trainers.train", str(recipe), str(corpus), str(tmp_path / "model")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(lambda: (tmp_path / "model" / "log.jsonl").exists() and len(log(tmp_path / "model")) > 3, process)
+    ranks = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    started = time.monotonic()
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode != 0
+    assert time.monotonic() - started < 60
+    assert "Signal 9" in errors

@@ -1,0 +1,244 @@
+"""Chat templates: from turns to token ids, with a mask exact to the token of what is learned.
+
+Templates are Jinja, as in Hugging Face tokenizers, rendered in a sandbox. ChatML and Llama 3 come
+with the house; a tokenizer's own template is read from its configuration. What an assistant says,
+with the mark that ends its turn, is learned; everything else never is.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+from jinja2 import nodes
+from jinja2.ext import Extension
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from schemas.conversation import Turn
+from schemas.errors import WrongCall
+from schemas.files import canonical_digest
+from tokenization.tokenizer import TextTokenizer
+
+CHATML: Final = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
+    "{% else %}{{ message['content'] + '<|im_end|>\n' }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+LLAMA3: Final = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' }}"
+    "{% if message['role'] == 'assistant' %}"
+    "{% generation %}{{ message['content'] | trim + '<|eot_id|>' }}{% endgeneration %}"
+    "{% else %}{{ message['content'] | trim + '<|eot_id|>' }}{% endif %}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+)
+BUILT_IN: Final = {
+    "chatml": (CHATML, ("<|im_start|>", "<|im_end|>")),
+    "llama3": (LLAMA3, ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")),
+}
+LARGEST_TEMPLATE: Final = 64 << 10  # bytes; the longest published ones have about 10 KiB
+PROBE_SECONDS: Final = 10.0
+PROBE_MEMORY: Final = 2 << 30
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}`: notes where what an assistant says begins and ends."""
+
+    tags = {"generation"}
+
+    def parse(self, parser: Any) -> nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.CallBlock(self.call_method("_said"), [], [], body).set_lineno(line)
+
+    def _said(self, caller: Any) -> str:
+        return f"{START}{caller()}{END}"
+
+
+# Noncharacters: never in text (normalisation and UTF-8 readers drop them), so they can carry places.
+START, END = "\ufdd0", "\ufdd1"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    made = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
+    )
+    made.filters["tojson"] = lambda value, **more: json.dumps(value, ensure_ascii=False, **more)
+    made.globals["raise_exception"] = _raise
+    return made
+
+
+def _raise(message: str) -> None:
+    raise jinja2.exceptions.TemplateError(message)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as text, and the character ranges that are learned."""
+
+    text: str
+    learned: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A checked template with the values that tokenizers give it (`bos_token` and the like)."""
+
+    name: str
+    source: str
+    values: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """What tells this template from others."""
+        return canonical_digest([self.source, dict(self.values)])
+
+    def render(self, turns: Sequence[Turn], tools: Sequence[Any] = (), ask: bool = False) -> Rendered:
+        """The conversation as text; with `ask` it ends where the next answer begins."""
+        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+        marked = self._text(messages, tools, ask)
+        if START in marked:
+            return _unmarked(marked)
+        return Rendered(marked, [] if ask else self._by_prefix(messages, tools, marked))
+
+    def _text(self, messages: list[dict[str, str]], tools: Sequence[Any], ask: bool) -> str:
+        try:
+            return (
+                _environment()
+                .from_string(self.source)
+                .render(messages=messages, tools=list(tools) or None, add_generation_prompt=ask, **self.values)
+            )
+        except jinja2.exceptions.TemplateError as error:
+            raise WrongCall(f"chat template {self.name}: {type(error).__name__}: {error}") from None
+
+    def _by_prefix(self, messages: list[dict[str, str]], tools: Sequence[Any], whole: str) -> list[tuple[int, int]]:
+        """Without generation marks: what is added between asking for an answer and having it is learned."""
+        ranges = []
+        for index, message in enumerate(messages):
+            if message["role"] != "assistant":
+                continue
+            start = len(before := self._text(messages[:index], tools, True))
+            after = self._text(messages[: index + 1], tools, False)
+            if not after.startswith(before) or not whole.startswith(after.rstrip()):
+                raise WrongCall(
+                    f"chat template {self.name} changes earlier turns when later ones come, so what is learned cannot "
+                    "be told from it; mark it with {% generation %} … {% endgeneration %}"
+                )
+            # White space after the mark that ends the turn belongs to the template, not to the answer.
+            ranges.append((start, len(after.rstrip())))
+        return ranges
+
+
+def _unmarked(text: str) -> Rendered:
+    pieces, learned, length = [], [], 0
+    for number, piece in enumerate(text.replace(END, START).split(START)):
+        if number % 2:
+            learned.append((length, length + len(piece)))
+        pieces.append(piece)
+        length += len(piece)
+    return Rendered("".join(pieces), learned)
+
+
+def built_in(name: str, tokenizer: TextTokenizer) -> ChatTemplate:
+    """ChatML or Llama 3; the tokenizer must have its marks as special tokens."""
+    source, marks = BUILT_IN[name]
+    for mark in marks:
+        if tokenizer.tokenizer.token_to_id(mark) is None:
+            raise WrongCall(
+                f"conversations.template '{name}' needs the token {mark}, which the tokenizer lacks; "
+                f"choose another of {', '.join(BUILT_IN)}, or a template file"
+            )
+    values = {"bos_token": "<|begin_of_text|>"} if name == "llama3" else {}
+    return ChatTemplate(name, source, values)
+
+
+def template_of_file(path: Path) -> ChatTemplate:
+    """A Jinja file, or a tokenizer's `tokenizer_config.json`; checked before it is used."""
+    try:
+        raw = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongCall(f"chat template {path}: {error}") from None
+    values: dict[str, str] = {}
+    if path.suffix == ".json":
+        told = json.loads(raw)
+        raw = told.get("chat_template")
+        if not isinstance(raw, str):
+            raise WrongCall(f"{path} has no chat_template")
+        for key in ("bos_token", "eos_token", "unk_token", "pad_token"):
+            value = told.get(key)
+            values[key] = (value or {}).get("content", "") if isinstance(value, dict) or value is None else value
+    template = ChatTemplate(path.name, raw, values)
+    check_template(template, path)
+    return template
+
+
+PROBE: Final = """
+import json, resource, sys
+memory, told = int(sys.argv[1]), json.load(sys.stdin)
+resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+from schemas.conversation import Turn
+from tokenization.chat_template import ChatTemplate
+template = ChatTemplate(told["name"], told["source"], told["values"])
+said = [("system", "s"), ("user", "u"), ("assistant", "a"), ("user", "v"), ("assistant", "b")]
+turns = [Turn(role=role, content=content) for role, content in said]
+text = template.render(turns).text
+assert "a" in text and "u" in text and len(text) < 100_000, "the text of a short conversation is wrong or too long"
+"""
+
+
+def check_template(template: ChatTemplate, path: Path) -> None:
+    """Refuse templates that do not parse, reach outside the sandbox, or do not end: tried in a process of its own."""
+    if len(template.source.encode()) > LARGEST_TEMPLATE:
+        raise WrongCall(f"chat template {path} is larger than {LARGEST_TEMPLATE >> 10} KiB")
+    told = json.dumps({"name": template.name, "source": template.source, "values": dict(template.values)})
+    command = [sys.executable, "-W", "ignore", "-c", PROBE, str(PROBE_MEMORY)]
+    try:
+        done = subprocess.run(command, input=told, text=True, capture_output=True, timeout=PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise WrongCall(f"chat template {path} is refused: it did not end within {PROBE_SECONDS:g} seconds") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise WrongCall(f"chat template {path} is refused: {lines[-1] if lines else f'status {done.returncode}'}")
+
+
+def encode(
+    tokenizer: TextTokenizer, rendered: Sequence[Rendered]
+) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int16]]]:
+    """Token ids of each conversation, and for each token the answer (from 1) it belongs to, 0 for none.
+
+    A token belongs to an answer when any of its characters does, as in transformers' mask.
+    """
+    encoded = tokenizer.tokenizer.encode_batch([one.text for one in rendered], add_special_tokens=False)
+    found = []
+    for one, tokens in zip(rendered, encoded, strict=True):
+        offsets = np.array(tokens.offsets, np.int64).reshape(-1, 2)
+        turns = np.zeros(len(offsets), np.int16)
+        for number, (start, end) in enumerate(one.learned, 1):
+            turns[(offsets[:, 1] > start) & (offsets[:, 0] < end)] = number
+        found.append((np.array(tokens.ids, np.int32), turns))
+    return found
+
+
+def end_of_turn(template: Path, tokenizer: TextTokenizer) -> str | None:
+    """The special token with which a template ends an answer."""
+    probe = ChatTemplate(template.name, template.read_text(encoding="utf-8"), {"bos_token": "", "eos_token": ""})
+    rendered = probe.render([Turn(role="user", content="?"), Turn(role="assistant", content="!")])
+    start, end = rendered.learned[-1]
+    ids = tokenizer.tokenizer.encode(rendered.text[start:end], add_special_tokens=False).ids
+    specials = {number for number, token in tokenizer.tokenizer.get_added_tokens_decoder().items() if token.special}
+    return tokenizer.tokenizer.id_to_token(ids[-1]) if ids and ids[-1] in specials else None

@@ -1,0 +1,1 @@
+"""From shards to batches: samples, packing, blending, curriculum, reading ahead."""

@@ -1,0 +1,187 @@
+"""A stage's training and validation samples, blended from the components of a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.errors import WrongCall
+from schemas.manifest import ComponentShards, Manifest
+from schemas.registry import nearest
+from trainers.data.arrow_tokens import ArrowTokens
+from trainers.data.blending import Blend, make_blend, mixtures_of, planned_phases
+from trainers.data.packs import Packs
+from trainers.data.samples import Sample, Samples
+from trainers.data.windows import EndOfText, Windows, WindowSettings
+from trainers.stage import TrainConfig
+
+FEWEST_FOR_VALIDATION = 10  # rows below which none is kept for validation
+
+
+@dataclass(frozen=True)
+class Blended:
+    """Samples in the order of training; `tags` names what the tags of their tokens stand for."""
+
+    blend: Blend
+    components: dict[str, Samples]
+    tags: list[str]
+
+    def __len__(self) -> int:
+        return len(self.blend.chosen)
+
+    def at(self, index: int) -> tuple[str, int]:
+        """Component and number within it of a sample."""
+        return self.blend.names[self.blend.chosen[index]], int(self.blend.numbers[index])
+
+    def __getitem__(self, index: int) -> Sample:
+        name, number = self.at(index)
+        return self.components[name].sample(number)
+
+    def documents(self, index: int) -> list[tuple[str, str]]:
+        """Component and document id of every row in a sample."""
+        name, number = self.at(index)
+        samples = self.components[name]
+        return [(name, samples.tokens.document_id(piece.row)) for piece in samples.pieces(number)]
+
+
+@dataclass(frozen=True)
+class StageData:
+    """What a stage trains on and is validated on, and how many steps that makes."""
+
+    training: Blended
+    validation: Blended | None
+    steps: int
+
+
+@dataclass(frozen=True)
+class _Component:
+    training: ArrowTokens
+    validation: ArrowTokens | None
+    kind: str
+
+
+def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Path) -> StageData:
+    """Open the mixtures a stage names, hold out validation rows, and blend.
+
+    Rows of a component lie in the order of a hash, so its last rows are a fair sample: they are
+    kept for validation.
+    """
+    components: dict[str, _Component] = {}
+    for mixture in mixtures_of(config.data):
+        if mixture not in manifest.mixtures:
+            raise WrongCall(
+                f"{folder}/manifest.json has no mixture '{mixture}'{nearest(mixture, list(manifest.mixtures))}"
+            )
+        kind = manifest.mixtures[mixture].kind
+        for name, part in manifest.mixtures[mixture].components.items():
+            components[f"{mixture}/{name}"] = _split(f"{mixture}/{name}", part, kind, config, folder, manifest.digest)
+    phases = planned_phases(config.data, manifest)
+    per_epoch = {name: _per_epoch(one.training, one.kind, config) for name, one in components.items()}
+    used = {name: any(phase.weights.get(name) for phase in phases) for name in components}
+    per_epoch = {name: count if used[name] else 0 for name, count in per_epoch.items()}
+    if config.schedule.epochs is not None:
+        return _by_epochs(config, manifest, cache, components, per_epoch)
+    steps = config.schedule.steps or _steps_of_tokens(config)
+    blend = make_blend(phases, config.data.transition, per_epoch, config.data.max_epochs, config.batch.before(steps))
+    return _opened(config, manifest, cache, components, blend, steps)
+
+
+def _by_epochs(
+    config: TrainConfig, manifest: Manifest, cache: Path, components: dict[str, _Component], per_epoch: dict[str, int]
+) -> StageData:
+    """Whole epochs: every component by its own size; the last step is filled from the epoch after."""
+    from trainers.data.blending import PlannedPhase
+
+    wanted = round(float(config.schedule.epochs or 1) * sum(per_epoch.values()))
+    steps = 1
+    while config.batch.before(steps) < wanted:
+        steps += 1
+    sizes = [PlannedPhase(1.0, {name: float(count) for name, count in per_epoch.items()})]
+    blend = make_blend(sizes, 0.0, per_epoch, None, config.batch.before(steps))
+    return _opened(config, manifest, cache, components, blend, steps)
+
+
+def _steps_of_tokens(config: TrainConfig) -> int:
+    assert config.schedule.tokens is not None
+    steps = max(1, config.schedule.tokens // (config.batch.global_ * config.data.sequence_length))
+    while config.batch.before(steps) * config.data.sequence_length < config.schedule.tokens:
+        steps += 1
+    return steps
+
+
+def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, folder: Path, digest: str) -> _Component:
+    whole = ArrowTokens.open(name, [folder / shard.path for shard in part.shards])
+    count = len(whole)
+    kept = round(config.data.validation * count)
+    if config.data.validation and not kept and count >= FEWEST_FOR_VALIDATION:
+        kept = 1
+    cut = count - kept
+    training = whole.part(f"{digest[:16]}/{name}/train-0-{cut}", 0, cut)
+    validation = whole.part(f"{digest[:16]}/{name}/valid-{cut}-{count}", cut, count)
+    enough = kept and (kind == "conversations" or validation.sequence_lengths.sum() > config.data.sequence_length)
+    if not enough:
+        return _Component(whole.part(f"{digest[:16]}/{name}/train-0-{count}", 0, count), None, kind)
+    return _Component(training, validation, kind)
+
+
+def _per_epoch(tokens: ArrowTokens, kind: str, config: TrainConfig) -> int:
+    """Samples one pass over a component gives; none where it has not enough tokens for one."""
+    if not len(tokens):
+        return 0
+    if kind == "conversations":
+        return Packs(tokens, config.data.sequence_length, config.seed, config.data.loss, "authority", 0).per_epoch
+    return max(0, (int(tokens.sequence_lengths.sum(dtype=np.int64)) - 1) // config.data.sequence_length)
+
+
+def _opened(
+    config: TrainConfig, manifest: Manifest, cache: Path, components: dict[str, _Component], blend: Blend, steps: int
+) -> StageData:
+    counts = np.bincount(blend.chosen, minlength=len(blend.names))
+    settings = WindowSettings(
+        config.data.sequence_length,
+        config.seed,
+        EndOfText(manifest.tokenizer.end_of_text_id, manifest.tokenizer.vocabulary),
+        cache,
+    )
+    tags: list[str] = []
+    opened: dict[str, Samples] = {}
+    for name, count in zip(blend.names, counts, strict=True):
+        one = components[name]
+        names = one.training.names("authority")
+        opened[name] = _samples(one.training, one.kind, config, settings, int(count), "authority", len(tags))
+        tags += [f"{name}|{grade}" for grade in names]
+    training = Blended(blend, opened, tags)
+    return StageData(training, _validation(config, settings, components), steps)
+
+
+def _validation(config: TrainConfig, settings: WindowSettings, components: dict[str, _Component]) -> Blended | None:
+    """All held-out rows, component beside component by size; tokens are tagged with their source."""
+    wanted = config.validation.batches * config.batch.global_
+    tags: list[str] = []
+    opened: dict[str, Samples] = {}
+    sizes: dict[str, int] = {}
+    for name, one in components.items():
+        held = one.validation
+        if held is None or not (count := _per_epoch(held, one.kind, config)):
+            continue
+        names = held.names("source")
+        sizes[name] = count
+        opened[name] = _samples(held, one.kind, config, settings, wanted, "source", len(tags))
+        tags += names
+    if not sizes:
+        return None
+    from trainers.data.blending import PlannedPhase
+
+    shares = [PlannedPhase(1.0, {name: float(count) for name, count in sizes.items()})]
+    return Blended(make_blend(shares, 0.0, sizes, None, wanted), opened, tags)
+
+
+def _samples(
+    tokens: ArrowTokens, kind: str, config: TrainConfig, settings: WindowSettings, wanted: int, column: str, base: int
+) -> Any:
+    if kind == "conversations":
+        return Packs(tokens, config.data.sequence_length, config.seed, config.data.loss, column, base)
+    return Windows(tokens, settings, max(1, wanted), column, base)

@@ -1,0 +1,49 @@
+"""What a sample is, whether a window over documents or a pack of conversations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from trainers.data.arrow_tokens import ArrowTokens
+
+IGNORED = 0  # what stands in for a token where nothing is
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of one row in a sample: row, first token within it, tokens."""
+
+    row: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sequence; arrays have shape (sequence,)."""
+
+    tokens: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    loss_mask: npt.NDArray[np.float32]
+    positions: npt.NDArray[np.int64]
+    sequences: npt.NDArray[np.int32] | None
+    tags: npt.NDArray[np.int16]
+
+
+class Samples(Protocol):
+    """Samples of one component: as many an epoch as `per_epoch`, numbered on through epochs."""
+
+    tokens: ArrowTokens
+    per_epoch: int
+
+    def pieces(self, number: int) -> list[Piece]:
+        """Which rows a sample holds, and which part of each."""
+        ...
+
+    def sample(self, number: int) -> Sample:
+        """The sample itself."""
+        ...

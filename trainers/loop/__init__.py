@@ -1,0 +1,1 @@
+"""What happens around a step: optimizer, checkpoints, spikes, validation, logs."""

@@ -1,0 +1,201 @@
+"""Distributed checkpoints that say what they were trained on and how far.
+
+A checkpoint is a folder `step-00000100`, written under a temporary name and renamed when whole, so
+that a killed save leaves nothing that looks like a checkpoint. Saving goes on beside training: each
+rank forks a writer that holds the state as it was (Megatron-Core's own way), and the folder is
+renamed once all writers of all ranks are done.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from megatron.core import dist_checkpointing
+from megatron.core.dist_checkpointing.strategies import filesystem_async
+from megatron.core.dist_checkpointing.strategies.async_utils import AsyncCallsQueue
+from megatron.core.dist_checkpointing.strategies.torch import TorchDistSaveShardedStrategy
+from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
+
+from schemas.errors import CurateError
+from schemas.files import write_json
+from trainers.loop.position import Position, checkpoint_folder, read_position
+from trainers.parallel import is_first
+from trainers.stage import CheckpointConfig
+
+
+def _sharding() -> dict[str, Any]:
+    """How the optimizer's state is cut; Megatron adds the process group of the moment, so each call has its own."""
+    return {"distrib_optim_sharding_type": "fully_reshardable", "distrib_optim_fully_reshardable_mem_efficient": False}
+
+
+@lru_cache(maxsize=1)
+def _results_queue() -> Any:
+    """Where writers tell what they wrote; Megatron starts it by spawning, which imports the whole trainer again."""
+    return multiprocessing.get_context("fork").Manager().Queue()
+
+
+filesystem_async._get_write_results_queue = _results_queue
+
+
+def model_state(model: Sequence[Any]) -> dict[str, Any]:
+    """Sharded weights of this rank's parts of the model."""
+    return {f"model{n}": part.module.sharded_state_dict(metadata=_sharding()) for n, part in enumerate(model)}
+
+
+def _state(model: Sequence[Any], optimizer: Any, loading: bool) -> dict[str, Any]:
+    weights = model_state(model)
+    return {**weights, "optimizer": optimizer.sharded_state_dict(weights, is_loading=loading, metadata=_sharding())}
+
+
+class Checkpoints:
+    """Saves of one run, at most one of them under way."""
+
+    def __init__(self, out: Path, settings: CheckpointConfig) -> None:
+        self.out, self.settings = out, settings
+        self.queue = AsyncCallsQueue()
+        self.blocked = 0.0
+        self._under_way: tuple[Path, Position, float] | None = None
+        self.last_seconds = 0.0
+
+    def save(self, model: Sequence[Any], optimizer: Any, position: Position) -> None:
+        """Begin to write a checkpoint from all ranks; training may go on when this returns."""
+        self.finish()
+        started = time.perf_counter()
+        temporary = self._temporary(position.step)
+        if is_first():
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+        torch.distributed.barrier()
+        strategy = TorchDistSaveShardedStrategy("torch_dist", 1, thread_count=1)
+        request = dist_checkpointing.save(
+            _state(model, optimizer, loading=False),
+            str(temporary),
+            strategy,
+            async_sharded_save=True,
+            content_metadata=_sharding(),
+        )
+        self._under_way = (temporary, position, started)
+        self.queue.schedule_async_request(request)
+        if not self.settings.asynchronous:
+            self.finish()
+        self.blocked = time.perf_counter() - started
+
+    def poll(self) -> None:
+        """Rename a checkpoint that all ranks have finished writing; called once a step by all ranks."""
+        self._finalize(blocking=False)
+
+    def finish(self) -> None:
+        """Wait for the save under way."""
+        self._finalize(blocking=True)
+
+    def _finalize(self, blocking: bool) -> None:
+        if self._under_way is None:
+            return
+        try:
+            done = self.queue.maybe_finalize_async_calls(blocking=blocking)
+        except Exception as error:
+            position = self._under_way[1]
+            self._under_way = None
+            raise CurateError(
+                f"the checkpoint of step {position.step} could not be written to {self.out}: {_first_line(error)}; "
+                "the one before is kept, free space and call again to go on"
+            ) from error
+        if done:
+            self._complete()
+
+    def _complete(self) -> None:
+        assert self._under_way is not None
+        temporary, position, started = self._under_way
+        self._under_way = None
+        self.last_seconds = time.perf_counter() - started
+        if is_first():
+            write_json(temporary / "position.json", asdict(position))
+            target = checkpoint_folder(self.out, position.step)
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+            self._drop_old()
+        torch.distributed.barrier()
+
+    def _temporary(self, step: int) -> Path:
+        target = checkpoint_folder(self.out, step)
+        return target.with_name(f".{target.name}.part")
+
+    def _drop_old(self) -> None:
+        every = self.settings.keep_every
+        for old in sorted((self.out / "checkpoints").glob("step-*"))[: -self.settings.keep]:
+            if every is None or int(old.name.removeprefix("step-")) % every:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+
+
+def _set_states_but_step(self: Any, model_param: Any, tensors: dict[str, Any]) -> None:
+    """Megatron restores `step` with the parameter groups, yet asks each parameter's tensors for it."""
+    group, order = self.model_param_group_index_map[model_param]
+    state = self.optimizer.state[self.optimizer.param_groups[group]["params"][order]]
+    _set_states(self, model_param, {**({"step": state["step"]} if "step" in state else {}), **tensors})
+
+
+_set_states = DistributedOptimizer._set_main_param_and_optimizer_states
+DistributedOptimizer._set_main_param_and_optimizer_states = _set_states_but_step
+
+
+def _with_empty_moments(optimizer: Any) -> None:
+    """Give torch's Adam its moments before the first step; Megatron fills them in place on loading."""
+    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+        inner = part.optimizer
+        for group in inner.param_groups:
+            for parameter in group["params"]:
+                if not inner.state[parameter]:
+                    inner.state[parameter] = {
+                        "step": torch.zeros((), dtype=torch.float32),
+                        "exp_avg": torch.zeros_like(parameter),
+                        "exp_avg_sq": torch.zeros_like(parameter),
+                    }
+
+
+def _with_own_steps(optimizer: Any) -> None:
+    """Megatron gives all parameters one step counter on loading, which torch's Adam would advance for each."""
+    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+        for state in part.optimizer.state.values():
+            if isinstance(state.get("step"), torch.Tensor):
+                state["step"] = state["step"].clone()
+
+
+def restore(folder: Path, model: Sequence[Any], optimizer: Any) -> Position:
+    """Load weights and optimizer; layouts other than the saved one are resharded."""
+    _with_empty_moments(optimizer)
+    loaded = _load(_state(model, optimizer, loading=True), folder)
+    _set_weights(model, loaded)
+    optimizer.load_state_dict(loaded["optimizer"])
+    _with_own_steps(optimizer)
+    return read_position(folder)
+
+
+def restore_weights(folder: Path, model: Sequence[Any]) -> None:
+    """Load only the weights of a checkpoint, as a later stage's start."""
+    _set_weights(model, _load(model_state(model), folder))
+
+
+def _set_weights(model: Sequence[Any], loaded: dict[str, Any]) -> None:
+    for number, part in enumerate(model):
+        part.module.load_state_dict(loaded[f"model{number}"])
+
+
+def _load(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    try:
+        return dict(dist_checkpointing.load(state, str(folder)))
+    except Exception as error:
+        raise CurateError(
+            f"checkpoint {folder} cannot be read: {_first_line(error)}; delete it to go on from the one before"
+        ) from error

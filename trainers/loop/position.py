@@ -1,0 +1,47 @@
+"""How far a run is, and where its checkpoints lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import WrongCall
+from schemas.files import read_json
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is: steps done, samples consumed, and what it consumes them from."""
+
+    step: int
+    samples: int
+    manifest_digest: str
+    mixture: str
+    trajectory_digest: str
+
+
+def checkpoint_folder(out: Path, step: int) -> Path:
+    """Folder of the checkpoint after `step` steps."""
+    return out / "checkpoints" / f"step-{step:08d}"
+
+
+def latest(out: Path) -> Path | None:
+    """The newest whole checkpoint of a run, or None."""
+    found = sorted((out / "checkpoints").glob("step-*/position.json"))
+    return found[-1].parent if found else None
+
+
+def read_position(folder: Path) -> Position:
+    """What a checkpoint says of itself."""
+    return Position(**read_json(folder / "position.json"))
+
+
+def check_same_run(position: Position, manifest_digest: str, mixture: str, trajectory: str, folder: Path) -> None:
+    """Refuse to go on from a checkpoint of other data or another recipe."""
+    if position.manifest_digest != manifest_digest or position.mixture != mixture:
+        raise WrongCall(
+            f"checkpoint {folder} was trained on mixture '{position.mixture}' of manifest "
+            f"{position.manifest_digest[:12]}, not '{mixture}' of {manifest_digest[:12]}; choose another --out"
+        )
+    if position.trajectory_digest != trajectory:
+        raise WrongCall(f"checkpoint {folder} belongs to another training recipe; choose another --out")

@@ -1,0 +1,134 @@
+"""What a training run says of itself: JSON lines, TensorBoard, Weights & Biases (offline), lines on the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import WrongCall
+from trainers.parallel import is_first
+from trainers.stage import LogConfig
+
+
+class TrainingLog:
+    """Writes one record a step on the first rank; on resume, records past the checkpoint are cut off."""
+
+    def __init__(self, out: Path, first_step: int, settings: LogConfig, name: str, quiet: bool = False) -> None:
+        self.active, self.quiet = is_first(), quiet
+        if not self.active:
+            return
+        out.mkdir(parents=True, exist_ok=True)
+        self._file = _continued(out / "log.jsonl", first_step)
+        self._events = _continued(out / "events.jsonl", first_step)
+        self._board: Any = None
+        self._run: Any = None
+        if settings.tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=first_step + 1)
+        if settings.wandb:
+            self._run = _wandb(out, name)
+
+    def write(self, step: int, values: dict[str, Any], say: bool) -> None:
+        """Record the numbers of one step; `values` may hold one level of dictionaries."""
+        if not self.active:
+            return
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        flat = dict(_flat(values))
+        if self._board is not None:
+            for name, value in flat.items():
+                self._board.add_scalar(name, value, step)
+        if self._run is not None:
+            self._run.log(flat, step=step)
+        if say and not self.quiet:
+            shown = "  ".join(f"{name} {_short(value)}" for name, value in values.items() if name in SAID)
+            print(f"step {step}  {shown}", file=sys.stderr, flush=True)
+
+    def event(self, step: int, kind: str, **values: Any) -> None:
+        """Record something out of the ordinary in `events.jsonl`, and say it."""
+        if not self.active:
+            return
+        self._events.write(json.dumps({"step": step, "event": kind, **values}) + "\n")
+        self._events.flush()
+        if not self.quiet:
+            print(f"step {step}  {kind}: {values.get('reason', '')}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Flush and close."""
+        if not self.active:
+            return
+        self._file.close()
+        self._events.close()
+        if self._board is not None:
+            self._board.close()
+        if self._run is not None:
+            self._run.finish()
+
+
+SAID = ("loss", "validation_loss", "grad_norm", "learning_rate", "tokens_per_second", "mfu")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Every whole record of a log; a line cut off by a kill is left out."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def record_of_step(path: Path, step: int) -> dict[str, Any] | None:
+    """The record of one step, found by halving the file: steps rise from line to line."""
+    with path.open("rb") as file:
+        low, high = 0, file.seek(0, os.SEEK_END)
+        while low < high:
+            middle = (low + high) // 2
+            file.seek(middle)
+            if middle:
+                file.readline()
+            line = file.readline()
+            if not line or json.loads(line)["step"] >= step:
+                high = middle
+            else:
+                low = middle + 1
+        file.seek(low)
+        if low:
+            file.readline()
+        for line in (file.readline(), file.readline()):
+            record: dict[str, Any] = json.loads(line) if line.strip() else {}
+            if record.get("step") == step:
+                return record
+    return None
+
+
+def _continued(path: Path, first_step: int) -> Any:
+    kept = [record for record in read_log(path) if record.get("step", 0) <= first_step]
+    path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+    return path.open("a", encoding="utf-8")
+
+
+def _wandb(out: Path, name: str) -> Any:
+    try:
+        import wandb
+    except ImportError:
+        raise WrongCall("log.wandb needs wandb: pip install 'curate-medical[wandb]'") from None
+    return wandb.init(project="curate", name=name, dir=str(out), mode=os.environ.get("WANDB_MODE", "offline"))  # type: ignore[arg-type]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float):
+            yield prefix + name, value
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,122 @@
+"""A trained model as a Hugging Face folder: safetensors with an index, configuration, tokenizer, chat template."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from safetensors.torch import save_file
+
+from schemas.errors import WrongCall
+from schemas.files import write_json
+from trainers.model.card import ModelCard, read_card
+from trainers.model.families import to_hf_config, weights_of
+from trainers.model.parts import hf_parts
+from trainers.model.saved_weights import SavedWeights
+
+FILE_BYTES: Final = 5 << 30
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+def newest_checkpoint(model: Path) -> Path:
+    """The newest whole checkpoint of a trained model."""
+    found = sorted((model / "checkpoints").glob("step-*/position.json"))
+    if not found:
+        raise WrongCall(f"{model} has no whole checkpoint yet")
+    return found[-1].parent
+
+
+def hf_tensors(card: ModelCard, checkpoint: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Hugging Face tensors one after the other; LoRA updates are merged into the weights they belong to."""
+    saved = SavedWeights(checkpoint)
+    for weight in weights_of(card.model).values():
+        whole = saved.read(weight.name)
+        adapter = weight.name.removesuffix("weight")
+        if card.lora is not None and weight.name.endswith(".weight") and adapter + "lora_up" in saved:
+            up, down = saved.read(adapter + "lora_up"), saved.read(adapter + "lora_down")
+            scale = card.lora.alpha / card.lora.rank
+            whole = (whole.double() + scale * (up.double() @ down.double())).to(whole.dtype)
+        yield from hf_parts(weight, card.model, whole, card.vocabulary).items()
+
+
+def export_hf(model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Path | None = None) -> list[Path]:
+    """Write the newest (or the given) checkpoint of `model` into the folder `to`; returns its files."""
+    if to.exists() and any(to.iterdir()):
+        raise WrongCall(f"{to} is not empty; choose another folder")
+    card = read_card(model)
+    source = checkpoint or newest_checkpoint(model)
+    temporary = to.with_name(f".{to.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    written = _write_tensors(hf_tensors(card, source), temporary, getattr(torch, dtype) if dtype else None)
+    write_json(temporary / "config.json", to_hf_config(card.model, card.vocabulary, card.sequence_length, written))
+    _write_tokenizer(model, card, temporary)
+    if to.exists():
+        to.rmdir()
+    temporary.rename(to)
+    return sorted(to.iterdir())
+
+
+def _write_tensors(tensors: Iterator[tuple[str, torch.Tensor]], folder: Path, dtype: torch.dtype | None) -> str:
+    """Files of at most `FILE_BYTES`, an index over them; returns the type of the weights."""
+    files: list[dict[str, torch.Tensor]] = [{}]
+    names: list[list[str]] = []
+    size = total = 0
+    kind = "float32"
+    for name, tensor in tensors:
+        tensor = tensor.to(dtype) if dtype else tensor
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if size + tensor.nbytes > FILE_BYTES and files[0]:
+            names.append(_flush(files[0], folder, len(names)))
+            size = 0
+        files[0][name] = tensor
+        size, total = size + tensor.nbytes, total + tensor.nbytes
+    names.append(_flush(files[0], folder, len(names)))
+    _name_files(folder, names, total)
+    return kind
+
+
+def _flush(tensors: dict[str, torch.Tensor], folder: Path, number: int) -> list[str]:
+    save_file(tensors, str(folder / f"part-{number}.safetensors"), metadata={"format": "pt"})
+    names = list(tensors)
+    tensors.clear()
+    return names
+
+
+def _name_files(folder: Path, names: list[list[str]], total: int) -> None:
+    if len(names) == 1:
+        (folder / "part-0.safetensors").rename(folder / "model.safetensors")
+        return
+    places = {}
+    for number, some in enumerate(names):
+        file = f"model-{number + 1:05d}-of-{len(names):05d}.safetensors"
+        (folder / f"part-{number}.safetensors").rename(folder / file)
+        places.update(dict.fromkeys(some, file))
+    write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
+
+
+def _write_tokenizer(model: Path, card: ModelCard, folder: Path) -> None:
+    source = model / "tokenizer"
+    if not (source / "tokenizer.json").exists():
+        return
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    ends = card.end_of_turn or card.end_of_text
+    told: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": ends,
+        "pad_token": card.end_of_text,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": card.model.max_positions or card.sequence_length,
+    }
+    if (source / "chat_template.jinja").exists():
+        told["chat_template"] = (source / "chat_template.jinja").read_text(encoding="utf-8")
+    write_json(folder / "tokenizer_config.json", told)
+    ids = {one["content"]: one["id"] for one in json.loads((folder / "tokenizer.json").read_text())["added_tokens"]}
+    if ends in ids:
+        write_json(
+            folder / "generation_config.json", {"eos_token_id": ids[ends], "pad_token_id": ids.get(card.end_of_text)}
+        )

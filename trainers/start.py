@@ -1,0 +1,123 @@
+"""What a stage starts from: drawn weights, a Hugging Face folder, or an earlier stage's checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.errors import WrongCall
+from schemas.files import canonical_digest, read_json, sha256_file, write_json
+from schemas.manifest import Manifest
+from tokenization.chat_template import end_of_turn
+from tokenization.tokenizer import load_tokenizer
+from trainers.model.card import CARD, ModelCard, read_card
+from trainers.model.config import ModelConfig
+from trainers.stage import TrainConfig, check_layout
+
+DRAWN = ModelConfig()
+SPOKEN = ("ift", "sft", "cold_start")  # stages that learn conversations
+
+
+@dataclass(frozen=True)
+class Start:
+    """Kind and place of the first weights, and the model they are of."""
+
+    kind: Literal["drawn", "hf", "checkpoint"]
+    model: ModelConfig
+    vocabulary: int
+    folder: Path | None
+    parents: list[str]
+
+
+def find_start(config: TrainConfig, manifest: Manifest) -> Start:
+    """Look at the parent (never load it) and check that model, layout, tokenizer and template fit together."""
+    start = _start(config, manifest)
+    check_layout(config, start.model)
+    return start
+
+
+def _start(config: TrainConfig, manifest: Manifest) -> Start:
+    if config.parent is None:
+        return Start("drawn", config.model or DRAWN, manifest.tokenizer.vocabulary, None, [])
+    folder = Path(config.parent)
+    if (folder / CARD).exists():
+        return _from_stage(config, manifest, folder)
+    if not folder.is_dir():
+        raise WrongCall(f"parent {folder} does not exist")
+    from trainers.model.hf_folder import HfFolder  # brings torch, which most calls of this need not wait for
+
+    hf = HfFolder(folder)
+    if hf.vocabulary < manifest.tokenizer.vocabulary:
+        raise WrongCall(
+            f"{folder} has a vocabulary of {hf.vocabulary}, the manifest's tokenizer one of "
+            f"{manifest.tokenizer.vocabulary}; curate with the model's own tokenizer (tokenizer: {{file: …}})"
+        )
+    tokenizer = folder / "tokenizer.json"
+    if tokenizer.exists() and sha256_file(tokenizer) != manifest.tokenizer.digest:
+        raise WrongCall(
+            f"{tokenizer} is not the manifest's tokenizer; curate with it (tokenizer: {{file: {tokenizer}}})"
+        )
+    _same_model(config, hf.model, folder)
+    return Start("hf", hf.model, hf.vocabulary, folder, [f"hf:{sha256_file(folder / 'config.json')}"])
+
+
+def _from_stage(config: TrainConfig, manifest: Manifest, folder: Path) -> Start:
+    card = read_card(folder)
+    if card.tokenizer_digest != manifest.tokenizer.digest:
+        raise WrongCall(f"parent {folder} was trained with another tokenizer than the manifest's")
+    template = manifest.conversations.template_digest if manifest.conversations else None
+    if card.template_digest and template and card.template_digest != template:
+        raise WrongCall(f"parent {folder} was trained with another chat template than the manifest's")
+    _same_model(config, card.model, folder)
+    if card.lora is not None:
+        raise WrongCall(
+            f"parent {folder} holds LoRA adapters; merge them first: curate export model {folder} --to MERGED, "
+            "then parent: MERGED"
+        )
+    if not any((folder / "checkpoints").glob("step-*/position.json")):
+        raise WrongCall(f"parent {folder} has no whole checkpoint yet")
+    return Start("checkpoint", card.model, card.vocabulary, folder, [*card.parents, _trained(folder)])
+
+
+def _trained(folder: Path) -> str:
+    newest = sorted((folder / "checkpoints").glob("step-*/position.json"))[-1]
+    told: dict[str, Any] = read_json(newest)
+    return f"{folder.name}@{told['step']}:{told['trajectory_digest'][:16]}:{told['manifest_digest'][:16]}"
+
+
+def _same_model(config: TrainConfig, found: ModelConfig, folder: Path) -> None:
+    if config.model is not None and config.model != found:
+        differing = [key for key in type(found).model_fields if getattr(found, key) != getattr(config.model, key)]
+        raise WrongCall(f"model.{differing[0]} of the recipe is not that of its parent {folder}; leave `model` out")
+
+
+def trajectory_digest(config: TrainConfig, start: Start) -> str:
+    """Digest of everything that decides the weights: recipe, model and what they start from."""
+    return canonical_digest([config.trajectory_digest(), start.model.model_dump(mode="json"), start.parents])
+
+
+def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest, folder: Path) -> None:
+    """Write `model.json`, and copy tokenizer and chat template, beside the checkpoints."""
+    talks = manifest.conversations if config.stage in SPOKEN else None
+    (out / "tokenizer").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / manifest.tokenizer.file, out / "tokenizer" / "tokenizer.json")
+    if talks:
+        shutil.copyfile(folder / talks.template_file, out / "tokenizer" / "chat_template.jinja")
+    card = ModelCard(
+        model=start.model,
+        vocabulary=start.vocabulary,
+        tokenizer_digest=manifest.tokenizer.digest,
+        end_of_text=manifest.tokenizer.end_of_text,
+        end_of_turn=end_of_turn(folder / talks.template_file, load_tokenizer(folder / manifest.tokenizer.file))
+        if talks
+        else None,
+        template_digest=talks.template_digest if talks else None,
+        lora=config.lora,
+        stage=config.stage,
+        sequence_length=config.data.sequence_length,
+        manifest_digest=manifest.digest,
+        parents=start.parents,
+    )
+    write_json(out / CARD, card.model_dump(mode="json"))
