@@ -16,7 +16,8 @@ from schemas.manifest import Manifest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RECIPE = REPOSITORY / "recipes" / "demo.yaml"
-TRAINING = REPOSITORY / "recipes" / "train" / "pretrain-small.yaml"
+TRAINING = REPOSITORY / "recipes" / "train" / "demo-stages.yaml"
+QUESTION = "What is Metformin used for?"
 
 
 @click.command("demo")
@@ -25,7 +26,7 @@ TRAINING = REPOSITORY / "recipes" / "train" / "pretrain-small.yaml"
 )
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes (default: one a core).")
 def demo_command(run_dir: Path, workers: int | None) -> None:
-    """Curate the bundled sample, train a small model from it, and show the report's place.
+    """Curate the bundled sample, train a small model in three stages, ask it a question, write the report.
 
     Called again it reuses what is done, and says so.
 
@@ -49,13 +50,10 @@ def demo_command(run_dir: Path, workers: int | None) -> None:
         manifest = execute(RECIPE, None, run_dir, workers=workers or os.cpu_count() or 1, watch=progress.watch)
     finally:
         progress.close()
-    model = run_dir / "models" / "pretrain"
-    if _trained(model):
-        console.print(f"trained before: {model} is reused")
-    else:
-        train(TRAINING, run_dir / "manifest.json", model)
+    models = run_dir / "models"
+    train(TRAINING, run_dir / "manifest.json", models)
     report = write_report(run_dir)
-    console.print(_panel(manifest, model, report))
+    console.print(_panel(manifest, models, report))
 
 
 def _losses(model: Path) -> list[dict[str, float]]:
@@ -63,16 +61,9 @@ def _losses(model: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
 
 
-def _trained(model: Path) -> bool:
-    """Whether the model's log reaches the last step of its own recipe."""
-    settings = model / "train.json"
-    steps = _losses(model)
-    if not settings.exists() or not steps:
-        return False
-    return steps[-1]["step"] == json.loads(settings.read_text(encoding="utf-8"))["schedule"]["steps"]
+def _panel(manifest: Manifest, models: Path, report: Path) -> Panel:
+    from trainers.answer import Answerer
 
-
-def _panel(manifest: Manifest, model: Path, report: Path) -> Panel:
     counts = manifest.counts
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
@@ -88,12 +79,14 @@ def _panel(manifest: Manifest, model: Path, report: Path) -> Panel:
     grid.add_row(
         "tokens", ", ".join(f"{name} {part.tokens:,} (weight {part.weight:g})" for name, part in parts.items())
     )
-    steps = _losses(model)
-    if steps:
+    for model in sorted(models.glob("*/log.jsonl"), key=lambda path: path.stat().st_mtime):
+        steps = _losses(model.parent)
         grid.add_row(
-            "loss",
-            f"{steps[0]['loss']:.3f} at step {steps[0]['step']} → {steps[-1]['loss']:.3f} at step {steps[-1]['step']}",
+            f"{model.parent.name} loss",
+            f"{steps[0]['loss']:.3f} → {steps[-1]['loss']:.3f} over {steps[-1]['step']} steps",
         )
-    grid.add_row("model", str(model))
+    grid.add_row("models", str(models))
+    grid.add_row("asked", QUESTION)
+    grid.add_row("answered", Answerer(models / "sft").answer(QUESTION, tokens=64)[0])
     grid.add_row("report", str(report.resolve()))
     return Panel(grid, title="demo", expand=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +11,12 @@ import numpy as np
 import polars as pl
 
 from curate.differences import marked_differences
-from curate.plots import histogram, line_plot
+from curate.plots import histogram
 from curate.report_quality import quality_parts
+from curate.report_training import training_parts
 from pipelines.finish import hits
 from pipelines.run_folder import RunFolder
-from schemas.files import read_json, write_text
+from schemas.files import write_text
 from schemas.manifest import Manifest, Totals, load_manifest
 from schemas.step import STEPS
 
@@ -71,7 +71,7 @@ def _content(run: RunFolder, manifest: Manifest, models: tuple[Path, ...]) -> di
         "quarantine": _quarantine(run),
         "quarantine_more": max(counts.quarantined - QUARANTINE_ROWS, 0),
         "retracted": _retracted(curated, dropped),
-        "models": _models(run, models),
+        "models": training_parts(run.path, models),
         **quality_parts(run, curated, dropped),
     }
 
@@ -183,39 +183,3 @@ def _retracted(curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, A
         for frame, fate in ((curated, "curated, grade E"), (dropped, "dropped"))
     ]
     return pl.concat(parts).sort("uri").head(20).collect().to_dicts()
-
-
-def _models(run: RunFolder, models: tuple[Path, ...]) -> list[dict[str, Any]]:
-    """Training curves of the models given, and of those in the run's `models/`."""
-    shown = []
-    beside = sorted(path.parent for path in run.path.glob("models/*/log.jsonl"))
-    for folder in dict.fromkeys([*models, *beside]):
-        log = folder / "log.jsonl"
-        if not log.exists():
-            continue
-        steps = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
-        steps = [one for one in steps if "loss" in one]
-        if not steps:
-            continue
-        series = {"training": [(one["step"], one["loss"]) for one in steps]}
-        validation = [(one["step"], one["validation_loss"]) for one in steps if "validation_loss" in one]
-        if validation:
-            series["validation"] = validation
-        waits = [one["data_wait_share"] for one in steps[1:]] or [0.0]
-        settings = read_json(folder / "train.json") if (folder / "train.json").exists() else {}
-        shown.append(
-            {
-                "name": settings.get("name", folder.name),
-                "steps": steps[-1]["step"],
-                "first": steps[0]["loss"],
-                "last": steps[-1]["loss"],
-                "tokens": steps[-1].get("tokens", 0),
-                "speed": float(np.median([one["tokens_per_second"] for one in steps])),
-                "wait": 100 * float(np.mean(waits)),
-                "loss": line_plot(series, "step", "loss"),
-                "norm": line_plot(
-                    {"gradient norm": [(one["step"], one["grad_norm"]) for one in steps]}, "step", "gradient norm"
-                ),
-            }
-        )
-    return shown

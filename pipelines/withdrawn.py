@@ -12,7 +12,7 @@ import polars as pl
 
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest
-from tokenization.shards import open_shard
+from tokenization.places import places_of
 
 WITHDRAWN: Final = {"value": pl.String(), "list": pl.String()}
 COLUMNS: Final = ("doi", "originalpaperdoi", "original_doi", "id", "doc_id")
@@ -66,13 +66,12 @@ def withdrawn_why(documents: pl.DataFrame, lists: pl.DataFrame, licences: Sequen
 
 def held_by(folder: Path, manifest: Manifest, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """For each id the shards of a finished run that hold it, with the row."""
-    wanted = pl.Series("id", list(ids), dtype=pl.String)
-    places: dict[str, list[dict[str, Any]]] = {}
-    for mixture, parts in manifest.mixtures.items():
-        for component, part in parts.components.items():
-            for shard in part.shards:
-                held = pl.Series(open_shard(folder / shard.path).column("doc_id").to_pylist(), dtype=pl.String)
-                for row in held.is_in(wanted).arg_true():
-                    place = {"mixture": mixture, "component": component, "shard": shard.path, "row": int(row)}
-                    places.setdefault(held[row], []).append(place)
-    return places
+    found = {}
+    for one in ids:
+        places = [
+            {"mixture": place.mixture, "component": place.component, "shard": place.shard, "row": place.row}
+            for place in places_of(folder, manifest, one)
+        ]
+        if places:
+            found[one] = places
+    return found

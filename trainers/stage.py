@@ -154,9 +154,10 @@ class OptimizerSettings(Strict):
 class SpikeConfig(Strict):
     """When a step counts as a spike, and what becomes of it.
 
-    A step is one if loss or gradient norm is not finite, or lies above the median of the last
-    `window` steps by `loss_factor` or `norm_factor` (PaLM skipped 200 to 500 batches around spikes:
-    Chowdhery et al. 2022, section 5.1). `rollback` goes back to the last checkpoint and on with later data.
+    A step is one if loss or gradient norm is not finite, or lies above the median of the last `window`
+    steps (for losses: of the same components) by `loss_factor` or `norm_factor`. PaLM skipped 200 to
+    500 batches around spikes (Chowdhery et al. 2022, section 5.1). `rollback` goes back to the last
+    checkpoint and on with later data; more than `most` spikes end the run.
     """
 
     action: Literal["skip", "rollback", "record", "stop"] = "skip"
@@ -183,11 +184,10 @@ class ValidationConfig(Strict):
 
 
 class LogConfig(Strict):
-    """What is written beside the JSON lines, and how often losses are told by component and grade."""
+    """What is written beside the JSON lines."""
 
     tensorboard: bool = True
     wandb: bool = False
-    parts_every: int = Field(10, ge=1)
     peak_flops: float | None = Field(None, gt=0)
     entropy: bool = False
 

@@ -128,14 +128,11 @@ class _Run:
         last = min(self.data.steps, stop_after or self.data.steps)
         log = TrainingLog(out, self.position.step, config.log, config.name, self.quiet)
         if is_first():
-            write_json(
-                out / "train.json", {**config.model_dump(mode="json", by_alias=True), "total_steps": self.data.steps}
-            )
+            write_json(out / "train.json", self._settings())
             write_card(out, config, self.start, self.manifest, self.folder)
             (out / STOPPED).unlink(missing_ok=True)
         torch.distributed.barrier()
-        before = [(r["loss"], r["grad_norm"]) for r in read_log(out / "log.jsonl") if not r.get("spike")]
-        watch = SpikeWatch(config.spikes, before)
+        watch = SpikeWatch(config.spikes, read_log(out / "log.jsonl"))
         reader = BatchReader(self.data.training, config, self.position.samples)
         self._say_blend(log)
         for part in self.model:
@@ -167,6 +164,16 @@ class _Run:
             log.close()
         assert saved == self.position.step
 
+    def _settings(self) -> dict[str, Any]:
+        """What `train.json` says: the recipe, its length in steps, and the data."""
+        return {
+            "name": self.config.name,
+            "stage": self.config.model_dump(mode="json", by_alias=True),
+            "total_steps": self.data.steps,
+            "manifest": str(self.folder.resolve()),
+            "manifest_digest": self.manifest.digest,
+        }
+
     def _step(
         self, step: int, reader: BatchReader, log: TrainingLog, watch: SpikeWatch
     ) -> tuple[dict[str, Any], bool, bool]:
@@ -183,7 +190,8 @@ class _Run:
             self.check.raise_if_failed()
         norm = gradient_norm(self.optimizer)
         first = self.position.samples
-        spike = watch.reason(losses.mean, norm)
+        parts, tokens = by_part(losses, self.data.training.tags)
+        spike = watch.reason(parts["component"], tokens, norm)
         action = config.spikes.action if spike else None
         if spike is None or action == "record":
             apply_gradients(self.optimizer, norm, config.optimizer.clip)
@@ -206,14 +214,13 @@ class _Run:
             "mfu": utilisation(config, self.start.model, self.start.vocabulary, speed),
             "data_wait_share": (reader.waited - waited) / seconds,
             "memory_bytes": memory_bytes(),
+            "loss_by": parts,
         }
         if self.saves.blocked:
             values["save_blocked_seconds"] = self.saves.blocked
             self.saves.blocked = 0.0
         if spike:
             values["spike"] = action
-        if step % config.log.parts_every == 0 or step == 1:
-            values["loss_by"] = by_part(losses, self.data.training.tags)
         return values, losses.stop_asked, False
 
     def _spike(self, step: int, first: int, size: int, reason: str, log: TrainingLog, watch: SpikeWatch) -> None:

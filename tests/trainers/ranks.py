@@ -95,44 +95,86 @@ def resave(config: str, manifest: str, source: str, out: str) -> None:
     stop_parallel()
 
 
-def logits(config: str, hf: str, tokens: str, out: str) -> None:
-    """Logits of a Hugging Face folder's model on sequences of mixed length; the last stage's first rank saves them."""
-    import torch
-    from megatron.core import parallel_state
-    from megatron.core.pipeline_parallel import get_forward_backward_func
-    from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
+def adopt(config: str, manifest: str, hf: str, out: str) -> None:
+    """Load a Hugging Face folder and save it as a checkpoint of ours, untrained."""
+    from trainers.loop.checkpoint import Checkpoints
+    from trainers.loop.optimizer import build_optimizer
+    from trainers.loop.position import Position
+    from trainers.model.architecture import build_model, wrap_for_data_parallel
+    from trainers.model.card import ModelCard
+    from trainers.model.hf_folder import HfFolder
+    from trainers.model.initial import load_hf
+    from trainers.parallel import is_first, start_parallel, stop_parallel
+    from trainers.stage import load_stage
 
-    from trainers.loop.optimizer import finalize_model_grads
-    from trainers.model.architecture import build_model
+    stage, folder = load_stage(Path(config)), HfFolder(Path(hf))
+    start_parallel(stage)
+    parts = build_model(stage, folder.model, folder.vocabulary)
+    load_hf(parts, folder.model, folder)
+    model = wrap_for_data_parallel(parts, overlap=False)
+    saves = Checkpoints(Path(out), stage.checkpoint)
+    saves.save(model, build_optimizer(stage, model), Position(1, 0, "", "", ""))
+    saves.finish()
+    if is_first():
+        card = ModelCard(model=folder.model, vocabulary=folder.vocabulary, tokenizer_digest="", end_of_text="", stage="cpt", sequence_length=128, manifest_digest="")  # fmt: skip
+        (Path(out) / "model.json").write_text(card.model_dump_json())
+    stop_parallel()
+
+
+def logits(config: str, tokens: str, out: str, hf: str | None = None, model: str | None = None) -> None:
+    """Logits on sequences of mixed length of a Hugging Face folder's model or of ours; saved by one rank."""
+    from trainers.loop.checkpoint import restore_weights
+    from trainers.loop.position import latest
+    from trainers.model.architecture import build_model, wrap_for_data_parallel
+    from trainers.model.card import read_card
     from trainers.model.hf_folder import HfFolder
     from trainers.model.initial import load_hf
     from trainers.parallel import start_parallel, stop_parallel
     from trainers.stage import load_stage
 
-    stage, folder = load_stage(Path(config)), HfFolder(Path(hf))
+    stage = load_stage(Path(config))
     start_parallel(stage)
-    model = build_model(stage, folder.model, folder.vocabulary)
-    load_hf(model, folder.model, folder)
-    model[0].eval()
-    model[0].config.finalize_model_grads_func = finalize_model_grads
+    if hf is not None:
+        folder = HfFolder(Path(hf))
+        parts = build_model(stage, folder.model, folder.vocabulary)
+        load_hf(parts, folder.model, folder)
+        vocabulary = folder.vocabulary
+    else:
+        card = read_card(Path(str(model)))
+        parts, vocabulary = build_model(stage, card.model, card.vocabulary), card.vocabulary
+        newest = latest(Path(str(model)))
+        assert newest is not None
+        restore_weights(newest, wrap_for_data_parallel(parts, overlap=False))
+    _save_logits(parts, vocabulary, Path(tokens), out)
+    stop_parallel()
+
+
+def _save_logits(parts: list[Any], vocabulary: int, tokens: Path, out: str) -> None:
+    import torch
+    from megatron.core import parallel_state
+    from megatron.core.distributed import finalize_model_grads
+    from megatron.core.pipeline_parallel import get_forward_backward_func
+    from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
+
+    parts[0].eval()
+    parts[0].config.finalize_model_grads_func = finalize_model_grads
     found = []
-    for row in json.loads(Path(tokens).read_text()):
+    for row in json.loads(tokens.read_text()):
         ids = torch.tensor([row])
 
         def forward(batches: Any, part: Any, ids: Any = ids) -> Any:
             output = part(ids, torch.arange(ids.shape[1])[None], None)
-            return output, lambda out: (torch.zeros(()), torch.zeros((), dtype=torch.int), {"logits": out})
+            return output, lambda last: (torch.zeros(()), torch.zeros((), dtype=torch.int), {"logits": last})
 
         with torch.no_grad():
             told = get_forward_backward_func()(
-                forward_step_func=forward, data_iterator=iter([]), model=model, num_microbatches=1,
+                forward_step_func=forward, data_iterator=iter([]), model=parts, num_microbatches=1,
                 seq_length=ids.shape[1], micro_batch_size=1, forward_only=True,
             )  # fmt: skip
         if parallel_state.is_pipeline_last_stage():
-            found.append(gather_from_tensor_model_parallel_region(told[0]["logits"])[0, :, : folder.vocabulary])
+            found.append(gather_from_tensor_model_parallel_region(told[0]["logits"])[0, :, :vocabulary])
     if found and parallel_state.get_tensor_model_parallel_rank() == 0:
         torch.save(found, out)
-    stop_parallel()
 
 
 def main() -> None:

@@ -18,7 +18,12 @@ LAYOUTS = {
     2: ["tensor: 2", "data: 2", "pipeline: 2", "pipeline: 2, chunks: 2", "context: 2"],
     4: ["tensor: 2, pipeline: 2", "tensor: 2, data: 2", "tensor: 2, context: 2"],
 }
-PACKED = (("mixture: pretrain", "mixture: ift"), ("name: tiny", "name: packed\nstage: ift"), ("steps: 20", "steps: 6"), ("length: 64", "length: 256"))
+PACKED = (
+    ("mixture: pretrain", "mixture: ift"),
+    ("name: tiny", "name: packed\nstage: ift"),
+    ("steps: 20", "steps: 6"),
+    ("length: 64", "length: 256"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +35,18 @@ def one(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             job(stage(folder, "plain"), corpus, folder / "plain"),
             job(stage(folder, "packed", "tensor: 1", *PACKED), corpus, folder / "packed"),
-            job(stage(folder, "recomputed", "tensor: 1", ("log:", "recompute: full\nlog:"), ("steps: 20", "steps: 6")), corpus, folder / "recomputed"),
+            job(
+                stage(folder, "recomputed", "tensor: 1", ("log:", "recompute: full\nlog:"), ("steps: 20", "steps: 6")),
+                corpus,
+                folder / "recomputed",
+            ),
             job(stage(folder, "straight", "tensor: 1", ("steps: 20", "steps: 6")), corpus, folder / "straight"),
             job(stage(folder, "bf16", "tensor: 1", ("seed: 5", "seed: 5\nprecision: bf16")), corpus, folder / "bf16"),
-            job(stage(folder, "accumulated", "tensor: 1", ("micro: 2", "micro: 1"), ("steps: 20", "steps: 6")), corpus, folder / "accumulated"),
+            job(
+                stage(folder, "accumulated", "tensor: 1", ("micro: 2", "micro: 1"), ("steps: 20", "steps: 6")),
+                corpus,
+                folder / "accumulated",
+            ),
         ],
     )
     return folder
@@ -64,19 +77,24 @@ def test_a_checkpoint_moves_between_layouts_bit_for_bit(corpus: Path, tmp_path: 
     import torch
 
     short = (("steps: 20", "steps: 5"),)
-    split, piped = (stage(tmp_path, name, layout, *short) for name, layout in (("tp", "tensor: 2"), ("pp", "pipeline: 2")))
+    split, piped = (
+        stage(tmp_path, name, layout, *short) for name, layout in (("tp", "tensor: 2"), ("pp", "pipeline: 2"))
+    )
     there, back = tmp_path / "there", tmp_path / "back"
     run(
         2,
         [
             job(split, corpus, tmp_path / "model", stop_after=4),
-            ("resave", {"config": str(piped), "manifest": str(corpus), "source": str(tmp_path / "model"), "out": str(there)}),
+            (
+                "resave",
+                {"config": str(piped), "manifest": str(corpus), "source": str(tmp_path / "model"), "out": str(there)},
+            ),
             ("resave", {"config": str(split), "manifest": str(corpus), "source": str(there), "out": str(back)}),
             job(piped, corpus, tmp_path / "model"),
         ],
     )
     first = tmp_path / "model"
-    expected = {name: tensor for name, tensor in _at(first, 4).items()}
+    expected = dict(_at(first, 4).items())
     for moved in (there, back):
         assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(moved).items())
     assert log(first)[-1]["step"] == 5, "training goes on in the other layout"
@@ -110,7 +128,15 @@ def test_the_log_says_what_it_should(one: Path) -> None:
     steps = log(one / "plain")
     assert [step["step"] for step in steps] == list(range(1, 21))
     assert steps[-1]["loss"] < steps[0]["loss"] - 0.2
-    assert {"loss", "grad_norm", "learning_rate", "tokens_per_second", "mfu", "data_wait_share", "memory_bytes"} <= steps[0].keys()
+    assert {
+        "loss",
+        "grad_norm",
+        "learning_rate",
+        "tokens_per_second",
+        "mfu",
+        "data_wait_share",
+        "memory_bytes",
+    } <= steps[0].keys()
     assert set(steps[0]["loss_by"]["grade"]) <= {"A", "B", "C", "D", "E", "ungraded"}
     assert all(name.startswith("pretrain/") for name in steps[9]["loss_by"]["component"])
     assert "perplexity" in steps[9]

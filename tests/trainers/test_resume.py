@@ -21,7 +21,11 @@ from tests.trainers.ranks import run
 
 pytestmark = pytest.mark.slow
 
-PACKED = (("mixture: pretrain", "mixture: ift"), ("name: tiny", "name: packed\nstage: ift"), ("length: 64", "length: 256"))
+PACKED = (
+    ("mixture: pretrain", "mixture: ift"),
+    ("name: tiny", "name: packed\nstage: ift"),
+    ("length: 64", "length: 256"),
+)
 SHORT = ("steps: 20", "steps: 10")
 
 
@@ -41,7 +45,11 @@ def test_stages_and_layouts_resume_to_the_bit(corpus: Path, tmp_path: Path) -> N
     ):
         recipe = stage(tmp_path, name, layout, SHORT, *changes)
         whole, parts = tmp_path / f"{name}-whole", tmp_path / f"{name}-parts"
-        jobs += [job(recipe, corpus, whole), job(recipe, corpus, parts, stop_after=3), job(recipe, corpus, parts, stop_after=7)]
+        jobs += [
+            job(recipe, corpus, whole),
+            job(recipe, corpus, parts, stop_after=3),
+            job(recipe, corpus, parts, stop_after=7),
+        ]
         jobs.append(job(recipe, corpus, parts))
         pairs.append((whole, parts))
     run(2, jobs, timeout=400)
@@ -53,7 +61,9 @@ def test_stages_and_layouts_resume_to_the_bit(corpus: Path, tmp_path: Path) -> N
 def start(recipe: Path, corpus: Path, out: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-m", "trainers.train", str(recipe), str(corpus), str(out)]
-    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def wait_for(found: object, process: subprocess.Popen[str]) -> None:
@@ -101,7 +111,9 @@ def test_a_rank_that_dies_ends_the_others(corpus: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "trainers.train", str(recipe), str(corpus), str(tmp_path / "model")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     wait_for(lambda: (tmp_path / "model" / "log.jsonl").exists() and len(log(tmp_path / "model")) > 3, process)
     ranks = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
     os.kill(int(ranks[-1]), signal.SIGKILL)

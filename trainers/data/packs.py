@@ -34,8 +34,9 @@ class Packs:
         # The last token of a conversation is only ever a label.
         lengths = tokens.sequence_lengths.astype(np.int64) - 1
         if len(lengths) and lengths.max() > sequence_length:
+            component = "/".join(tokens.path_prefix.split("/")[1:-1])
             raise WrongCall(
-                f"{'/'.join(tokens.path_prefix.split('/')[1:-1])}: a conversation of {int(lengths.max()) + 1} tokens does not fit into "
+                f"{component}: a conversation of {int(lengths.max()) + 1} tokens does not fit into "
                 f"data.sequence_length {sequence_length}; raise it, or lower conversations.max_tokens in the recipe"
             )
         bins, self.per_epoch = best_fit(np.maximum(lengths, 1), sequence_length)
@@ -79,12 +80,14 @@ class Packs:
         positions[end:] = np.arange(self.length - end)
         return Sample(tokens, labels, loss_mask, positions, sequences, tags)
 
-    def steps_of_row(self, row: int) -> npt.NDArray[np.int64]:
-        """Numbers within the first epochs (as many as were drawn) of the packs that hold a row."""
+    def numbers_of_row(self, row: int, below: int) -> npt.NDArray[np.int64]:
+        """Numbers under `below` of the packs that hold a row: one an epoch."""
         place = int(np.flatnonzero(self._rows == row)[0])
         pack = int(np.searchsorted(self._starts, place, side="right")) - 1
-        found = [
-            epoch * self.per_epoch + int(np.flatnonzero(order == pack)[0])
-            for epoch, order in sorted(self._orders.items())
-        ]
+        epochs = range(-(-below // self.per_epoch))
+        found = [n for epoch in epochs for n in [epoch * self.per_epoch + self._place(epoch, pack)] if n < below]
         return np.array(found, np.int64)
+
+    def _place(self, epoch: int, pack: int) -> int:
+        self._pack(epoch * self.per_epoch)
+        return int(np.flatnonzero(self._orders[epoch] == pack)[0])

@@ -47,3 +47,7 @@ class Samples(Protocol):
     def sample(self, number: int) -> Sample:
         """The sample itself."""
         ...
+
+    def numbers_of_row(self, row: int, below: int) -> npt.NDArray[np.int64]:
+        """Numbers under `below` of all samples that hold any part of a row."""
+        ...

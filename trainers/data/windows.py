@@ -95,12 +95,12 @@ class Windows:
         tags = np.repeat(np.array(codes, np.int16), [one.length for one in pieces])
         return Sample(text[:-1], text[1:], self._mask, self._positions, None, tags[1:])
 
-    def steps_of_row(self, row: int) -> npt.NDArray[np.int64]:
-        """Numbers of all samples that hold any part of a row."""
+    def numbers_of_row(self, row: int, below: int) -> npt.NDArray[np.int64]:
+        """Numbers under `below` of all windows that hold any part of a row."""
         places = np.flatnonzero(self._documents == row)
         firsts = np.searchsorted(self._cuts[:, 0], places, side="left")
         lasts = np.searchsorted(self._cuts[:, 0], places, side="right")
-        cuts = {cut for a, b in zip(firsts, lasts, strict=True) for cut in range(max(0, int(a) - 1), int(b))}
-        order = np.argsort(self._shuffle)
-        holding = [order[cut] for cut in sorted(cuts) if cut < len(self._shuffle)]
-        return np.array([n for n in holding if any(piece.row == row for piece in self.pieces(int(n)))], np.int64)
+        near = [np.arange(max(0, first - 1), last) for first, last in zip(firsts, lasts, strict=True)]
+        cuts = np.unique(np.concatenate(near)) if near else np.zeros(0, np.int64)
+        numbers = np.flatnonzero(np.isin(self._shuffle[:below], cuts))
+        return np.array([n for n in numbers if any(piece.row == row for piece in self.pieces(int(n)))], np.int64)

@@ -51,6 +51,7 @@ def model_state(model: Sequence[Any]) -> dict[str, Any]:
 
 
 def _state(model: Sequence[Any], optimizer: Any, loading: bool) -> dict[str, Any]:
+    _with_empty_moments(optimizer)
     weights = model_state(model)
     return {**weights, "optimizer": optimizer.sharded_state_dict(weights, is_loading=loading, metadata=_sharding())}
 
@@ -174,7 +175,6 @@ def _with_own_steps(optimizer: Any) -> None:
 
 def restore(folder: Path, model: Sequence[Any], optimizer: Any) -> Position:
     """Load weights and optimizer; layouts other than the saved one are resharded."""
-    _with_empty_moments(optimizer)
     loaded = _load(_state(model, optimizer, loading=True), folder)
     _set_weights(model, loaded)
     optimizer.load_state_dict(loaded["optimizer"])

@@ -53,13 +53,14 @@ def memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def by_part(losses: Losses, tags: list[str]) -> dict[str, dict[str, float]]:
-    """Mean losses by component and by authority grade, of tags `component|grade`."""
+def by_part(losses: Losses, tags: list[str]) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """Mean losses by component and by authority grade, of tags `component|grade`, and tokens by component."""
     parts = [tag.rsplit("|", 1) for tag in tags]
-    return {
-        kind: _means(losses.by_tag, [part[place] for part in parts])
-        for place, kind in enumerate(("component", "grade"))
-    }
+    means = {kind: _means(losses.by_tag, [part[n] for part in parts]) for n, kind in enumerate(("component", "grade"))}
+    tokens: dict[str, int] = {}
+    for (component, _), (_, count) in zip(parts, losses.by_tag, strict=True):
+        tokens[component] = tokens.get(component, 0) + count
+    return means, tokens
 
 
 def perplexities(losses: list[tuple[float, int]], tags: list[str]) -> dict[str, float]:

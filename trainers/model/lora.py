@@ -66,13 +66,13 @@ def _adapt(layer: Any, name: str, lora: Lora) -> None:
     update = _column_update if column else _row_update
     layer.forward = lambda x, *args, **more: _added(plain_forward(x, *args, **more), update(layer, x))
 
-    def state(prefix: str = "", offsets: Any = (), metadata: Any = None) -> dict[str, Any]:
+    def state(prefix: str = "", sharded_offsets: Any = (), metadata: Any = None) -> dict[str, Any]:
         adapters = make_sharded_tensors_for_checkpoint(
-            {DOWN: layer.lora_down, UP: layer.lora_up}, prefix, {UP: 0} if column else {DOWN: 1}, offsets
+            {DOWN: layer.lora_down, UP: layer.lora_up}, prefix, {UP: 0} if column else {DOWN: 1}, sharded_offsets
         )
         if "linear_fc1" in name:  # its rows are gate and up, each split over ranks
-            adapters[prefix + UP] = apply_swiglu_sharded_factory(adapters[prefix + UP], offsets)
-        return {**plain_state(prefix, offsets, metadata), **adapters}
+            adapters[prefix + UP] = apply_swiglu_sharded_factory(adapters[prefix + UP], sharded_offsets)
+        return {**plain_state(prefix, sharded_offsets, metadata), **adapters}
 
     layer.sharded_state_dict = state
 

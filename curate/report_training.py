@@ -1,0 +1,75 @@
+"""The training part of a report: for each model its curves, its losses by part of the data, and what happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from curate.plots import line_plot
+from schemas.files import read_json
+
+STAGES: Final = ("pretrain", "cpt", "ift", "sft", "cold_start")
+PARTS: Final = 6  # lines in one plot that can still be told apart
+
+
+def training_parts(run: Path, models: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """The models given, and those in the run's `models/`, in the order of their stages."""
+    beside = sorted(path.parent for path in run.glob("models/*/log.jsonl"))
+    shown = [part for folder in dict.fromkeys([*models, *beside]) if (part := _model(folder)) is not None]
+    return sorted(shown, key=lambda one: STAGES.index(one["stage"]) if one["stage"] in STAGES else len(STAGES))
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+
+def _model(folder: Path) -> dict[str, Any] | None:
+    steps = [one for one in _records(folder / "log.jsonl") if "loss" in one]
+    if not steps:
+        return None
+    settings = read_json(folder / "train.json") if (folder / "train.json").exists() else {}
+    validated = [one for one in steps if "validation_loss" in one]
+    series = {"training": [(one["step"], one["loss"]) for one in steps]}
+    if validated:
+        series["validation"] = [(one["step"], one["validation_loss"]) for one in validated]
+    plots = [
+        ("Loss", line_plot(series, "step", "loss")),
+        ("Gradient norm", _line(steps, "grad_norm", "gradient norm")),
+        ("Learning rate", _line(steps, "learning_rate", "learning rate")),
+        *((f"Loss by {kind}", plot) for kind in ("component", "grade") if (plot := _by_part(steps, kind)) is not None),
+    ]
+    waits = [one["data_wait_share"] for one in steps[1:]] or [0.0]
+    events = [one for one in _records(folder / "events.jsonl") if one["event"] != "blend"]
+    return {
+        "name": settings.get("name", folder.name),
+        "stage": settings.get("stage", {}).get("stage", "") if isinstance(settings.get("stage"), dict) else "",
+        "steps": steps[-1]["step"],
+        "first": steps[0]["loss"],
+        "last": steps[-1]["loss"],
+        "tokens": steps[-1].get("tokens", 0),
+        "speed": float(np.median([one["tokens_per_second"] for one in steps])),
+        "mfu": 100 * float(np.median([one.get("mfu", 0.0) for one in steps])),
+        "wait": 100 * float(np.mean(waits)),
+        "plots": plots,
+        "perplexity": sorted(validated[-1].get("perplexity", {}).items()) if validated else [],
+        "events": events[-10:],
+    }
+
+
+def _line(steps: list[dict[str, Any]], key: str, name: str) -> Any:
+    return line_plot({name: [(one["step"], one[key]) for one in steps]}, "step", name)
+
+
+def _by_part(steps: list[dict[str, Any]], kind: str) -> Any:
+    """Losses of the parts with the most points; None where there is nothing to compare."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for one in steps:
+        for name, value in one.get("loss_by", {}).get(kind, {}).items():
+            series.setdefault(name, []).append((one["step"], value))
+    kept = dict(sorted(series.items(), key=lambda item: (-len(item[1]), item[0]))[:PARTS])
+    return line_plot(dict(sorted(kept.items())), "step", "loss") if len(kept) > 1 else None

@@ -1,0 +1,63 @@
+"""Learning rates are Megatron-Core's, batches ramp, spikes are told from ordinary steps."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainers.loop.schedule import learning_rate
+from trainers.loop.spikes import SpikeWatch
+from trainers.stage import BatchConfig, ScheduleConfig, SpikeConfig
+
+
+@pytest.mark.parametrize("decay", ["cosine", "linear", "constant", "inverse-square-root", "wsd"])
+def test_rates_are_those_of_megatron(decay: str) -> None:
+    scheduler_module = pytest.importorskip(
+        "megatron.core.optimizer_param_scheduler", reason="the train extra is not installed"
+    )
+    schedule = ScheduleConfig(
+        steps=100, warmup=10, decay=decay, learning_rate=2e-3, min_learning_rate=1e-4, decay_share=0.2
+    )  # type: ignore[arg-type]
+    optimizer: Any = SimpleNamespace(param_groups=[{}])
+    theirs = scheduler_module.OptimizerParamScheduler(
+        optimizer, init_lr=0.0, max_lr=2e-3, min_lr=1e-4, lr_warmup_steps=10, lr_decay_steps=100,
+        lr_decay_style="WSD" if decay == "wsd" else decay, start_wd=0.0, end_wd=0.0, wd_incr_steps=100,
+        wd_incr_style="constant", wsd_decay_steps=20, lr_wsd_decay_style="linear",
+    )  # fmt: skip
+    for step in range(1, 101):
+        theirs.step(1)
+        assert learning_rate(schedule, step, 100) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9), step
+
+
+def test_a_continued_stage_warms_up_from_where_the_last_ended() -> None:
+    schedule = ScheduleConfig(steps=50, warmup=10, learning_rate=1e-3, min_learning_rate=1e-4, start_learning_rate=1e-4)
+    assert learning_rate(schedule, 1, 50) == pytest.approx(1.9e-4)
+    assert learning_rate(schedule, 10, 50) == pytest.approx(1e-3)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(1, 64)), max_size=4), st.integers(0, 120))
+def test_a_ramp_counts_every_sample(parts: list[tuple[int, int]], step: int) -> None:
+    ramp = [{"until": until, "global": size} for until, size in sorted(dict(parts).items())]
+    batch = BatchConfig.model_validate({"global": 64, "ramp": ramp})
+    assert batch.before(step) == sum(batch.at(one) for one in range(1, step + 1))
+
+
+def records(count: int) -> list[dict[str, Any]]:
+    return [{"loss_by": {"component": {"a": 2.0 + 0.01 * n, "b": 5.0}}, "grad_norm": 1.0} for n in range(count)]
+
+
+def test_spikes_are_told_by_component() -> None:
+    watch = SpikeWatch(SpikeConfig(loss_factor=1.5, norm_factor=10), records(20))
+    assert watch.reason({"b": 5.2}, {"b": 100}, 1.1) is None, "a hard component alone is no spike"
+    assert "such a batch usually has" in str(watch.reason({"a": 4.0, "b": 5.0}, {"a": 900, "b": 10}, 1.0))
+    assert "gradient norm 11" in str(watch.reason({"a": 2.1}, {"a": 10}, 11.0))
+    assert "is nan" in str(watch.reason({"a": math.nan}, {"a": 10}, 1.0))
+    assert "norm is inf" in str(watch.reason({"a": 2.0}, {"a": 10}, math.inf))
+    assert watch.reason({"new": 99.0}, {"new": 10}, 1.0) is None, "what was never seen has no usual loss"
+    assert watch.count == 4
+    assert SpikeWatch(SpikeConfig(), [*records(12), {"spike": "skip"}]).count == 1
