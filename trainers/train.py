@@ -29,7 +29,7 @@ from trainers.data.integrity import ShardCheck, check_tokenizer
 from trainers.data.reader import BatchReader
 from trainers.loop import checkpoint
 from trainers.loop.checkpoint import Checkpoints
-from trainers.loop.forward import Losses, run_micro_batches
+from trainers.loop.forward import Losses, mean_entropy, run_micro_batches
 from trainers.loop.measures import by_part, memory_bytes, perplexities, utilisation
 from trainers.loop.optimizer import apply_gradients, build_optimizer, gradient_norm, group_factors, set_rate
 from trainers.loop.position import Position, check_same_run, latest, read_position
@@ -132,7 +132,7 @@ class _Run:
             write_card(out, config, self.start, self.manifest, self.folder)
             (out / STOPPED).unlink(missing_ok=True)
         torch.distributed.barrier()
-        watch = SpikeWatch(config.spikes, read_log(out / "log.jsonl"))
+        watch = self._watch()
         reader = BatchReader(self.data.training, config, self.position.samples)
         self._say_blend(log)
         for part in self.model:
@@ -143,6 +143,10 @@ class _Run:
                 step = self.position.step + 1
                 values, stop, went_back = self._step(step, reader, log, watch)
                 if went_back:
+                    torch.distributed.barrier()
+                    log.rewind(self.position.step)
+                    torch.distributed.barrier()
+                    watch = self._watch()
                     reader.close()
                     reader = BatchReader(self.data.training, config, self.position.samples)
                     continue
@@ -163,6 +167,12 @@ class _Run:
             reader.close()
             log.close()
         assert saved == self.position.step
+
+    def _watch(self) -> SpikeWatch:
+        """What is ordinary by the steps so far, and how many were not; the same on every rank."""
+        events = read_log(self.out / "events.jsonl")
+        count = sum(1 for one in events if one["event"] == "spike")
+        return SpikeWatch(self.config.spikes, read_log(self.out / "log.jsonl"), count)
 
     def _settings(self) -> dict[str, Any]:
         """What `train.json` says: the recipe, its length in steps, and the data."""
@@ -255,7 +265,17 @@ class _Run:
         losses = evaluate(self.config, self.model, data)
         for part in self.model:
             part.train()
-        return {"validation_loss": losses.mean, "perplexity": perplexities(losses.by_tag, data.tags)}
+        entropy = {"entropy": self._entropy(data)} if self.config.log.entropy else {}
+        return {"validation_loss": losses.mean, "perplexity": perplexities(losses.by_tag, data.tags), **entropy}
+
+    def _entropy(self, data: Blended) -> float:
+        """Mean entropy in nats at the learned places of the held-out samples."""
+        reader = BatchReader(data, self.config, 0)
+        count = self.config.validation.batches * self.config.micro_batches(self.data.steps)
+        with torch.no_grad():
+            total, places = mean_entropy(self.config, self.model, reader, count, self.start.vocabulary)
+        reader.close()
+        return total / places if places else float("nan")
 
     def _stopped(self, step: int) -> None:
         self.saves.finish()

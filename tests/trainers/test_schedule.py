@@ -60,4 +60,4 @@ def test_spikes_are_told_by_component() -> None:
     assert "norm is inf" in str(watch.reason({"a": 2.0}, {"a": 10}, math.inf))
     assert watch.reason({"new": 99.0}, {"new": 10}, 1.0) is None, "what was never seen has no usual loss"
     assert watch.count == 4
-    assert SpikeWatch(SpikeConfig(), [*records(12), {"spike": "skip"}]).count == 1
+    assert SpikeWatch(SpikeConfig(), [*records(12), {"spike": "skip"}], 1).count == 1

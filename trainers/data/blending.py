@@ -87,8 +87,9 @@ def make_blend(
     per_epoch: dict[str, int],
     max_epochs: float | None,
     count: int,
+    spare: int = 0,
 ) -> Blend:
-    """Blend `count` samples; components without samples have no share, capped ones give theirs away.
+    """Blend `count` samples, and `spare` more for steps that are taken again; components without samples have no share, capped ones give theirs away.
 
     Raises:
         WrongCall: every component reached its cap before the end.
@@ -104,10 +105,15 @@ def make_blend(
             "a phase of the blend has no component with enough tokens for one sequence; "
             "shorten data.sequence_length or curate more"
         )
-    chosen, numbers, filled, spent = blend(weights, ends, round(transition * count), caps, count)
+    chosen, numbers, filled, spent = blend(weights, ends, round(transition * count), caps, count + spare)
     if filled < count:
         raise WrongCall(
             f"with data.max_epochs {max_epochs:g} the data last for {filled} of {count} samples; "
             f"lower the schedule's length, raise data.max_epochs, or curate more"
         )
-    return Blend(names, chosen, numbers, {name: int(at) for name, at in zip(names, spent, strict=True) if at >= 0})
+    return Blend(
+        names,
+        chosen[:filled],
+        numbers[:filled],
+        {name: int(at) for name, at in zip(names, spent, strict=True) if at >= 0},
+    )

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import WrongCall
+from schemas.errors import CurateError, WrongCall
 from schemas.manifest import ComponentShards, Manifest
 from schemas.registry import nearest
 from trainers.data.arrow_tokens import ArrowTokens
-from trainers.data.blending import Blend, make_blend, mixtures_of, planned_phases
+from trainers.data.blending import Blend, PlannedPhase, make_blend, mixtures_of, planned_phases
 from trainers.data.packs import Packs
 from trainers.data.samples import Sample, Samples
 from trainers.data.windows import EndOfText, Windows, WindowSettings
@@ -85,7 +85,8 @@ def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Pat
     if config.schedule.epochs is not None:
         return _by_epochs(config, manifest, cache, components, per_epoch)
     steps = config.schedule.steps or _steps_of_tokens(config)
-    blend = make_blend(phases, config.data.transition, per_epoch, config.data.max_epochs, config.batch.before(steps))
+    count = config.batch.before(steps)
+    blend = make_blend(phases, config.data.transition, per_epoch, config.data.max_epochs, count, _spare(config))
     return _opened(config, manifest, cache, components, blend, steps)
 
 
@@ -93,15 +94,20 @@ def _by_epochs(
     config: TrainConfig, manifest: Manifest, cache: Path, components: dict[str, _Component], per_epoch: dict[str, int]
 ) -> StageData:
     """Whole epochs: every component by its own size; the last step is filled from the epoch after."""
-    from trainers.data.blending import PlannedPhase
-
     wanted = round(float(config.schedule.epochs or 1) * sum(per_epoch.values()))
     steps = 1
     while config.batch.before(steps) < wanted:
         steps += 1
     sizes = [PlannedPhase(1.0, {name: float(count) for name, count in per_epoch.items()})]
-    blend = make_blend(sizes, 0.0, per_epoch, None, config.batch.before(steps))
+    blend = make_blend(sizes, 0.0, per_epoch, None, config.batch.before(steps), _spare(config))
     return _opened(config, manifest, cache, components, blend, steps)
+
+
+def _spare(config: TrainConfig) -> int:
+    """Samples beyond the schedule that steps taken again after a rollback may need."""
+    if config.spikes.action != "rollback":
+        return 0
+    return config.spikes.most * (config.checkpoint.every + 1) * config.batch.global_
 
 
 def _steps_of_tokens(config: TrainConfig) -> int:
@@ -113,7 +119,10 @@ def _steps_of_tokens(config: TrainConfig) -> int:
 
 
 def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, folder: Path, digest: str) -> _Component:
-    whole = ArrowTokens.open(name, [folder / shard.path for shard in part.shards])
+    try:
+        whole = ArrowTokens.open(name, [folder / shard.path for shard in part.shards])
+    except CurateError as error:
+        raise WrongCall(str(error)) from None
     count = len(whole)
     kept = round(config.data.validation * count)
     if config.data.validation and not kept and count >= FEWEST_FOR_VALIDATION:
@@ -173,8 +182,6 @@ def _validation(config: TrainConfig, settings: WindowSettings, components: dict[
         tags += names
     if not sizes:
         return None
-    from trainers.data.blending import PlannedPhase
-
     shares = [PlannedPhase(1.0, {name: float(count) for name, count in sizes.items()})]
     return Blended(make_blend(shares, 0.0, sizes, None, wanted), opened, tags)
 

@@ -12,6 +12,7 @@ from megatron.core import parallel_state
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
 from trainers.data.reader import Batch, BatchReader
+from trainers.loop.entropy import entropy_step
 from trainers.stage import TrainConfig
 
 
@@ -53,10 +54,28 @@ def run_micro_batches(
 ) -> Losses:
     """All micro-batches of a step; `stop` is told to all ranks, and any rank's asks all of them."""
     tags = len(reader.data.tags)
+    step = functools.partial(forward_step, tags)
+    values = summed_over_ranks(_scheduled(config, model, reader, count, forward_only, step), 2 * tags, stop)
+    by_tag = [(values[tag], round(values[tags + tag])) for tag in range(tags)]
+    return Losses(sum(values[:tags]), round(sum(values[tags:-1])), by_tag, values[-1] > 0)
+
+
+def mean_entropy(
+    config: TrainConfig, model: Sequence[Any], reader: BatchReader, count: int, vocabulary: int
+) -> tuple[float, int]:
+    """Summed entropy of the model at the learned places of `count` micro-batches, and how many there are."""
+    step = functools.partial(entropy_step, vocabulary)
+    values = summed_over_ranks(_scheduled(config, model, reader, count, True, step), 2, False)
+    return values[0], round(values[1])
+
+
+def _scheduled(
+    config: TrainConfig, model: Sequence[Any], reader: BatchReader, count: int, forward_only: bool, step: Any
+) -> Any:
     batches = [next(reader) for _ in range(count)]
     iterators = [iter(batches) for _ in model]
-    told = get_forward_backward_func()(
-        forward_step_func=functools.partial(forward_step, tags),
+    return get_forward_backward_func()(
+        forward_step_func=step,
         data_iterator=iterators if len(model) > 1 else iterators[0],
         model=list(model) if len(model) > 1 else model[0],
         num_microbatches=count,
@@ -64,12 +83,16 @@ def run_micro_batches(
         micro_batch_size=config.batch.micro,
         forward_only=forward_only,
     )
-    sums = torch.zeros(2 * tags + 1, dtype=torch.float64, device=torch.cuda.current_device())
-    # Tensor-parallel ranks hold the same losses; only the first of each group tells them.
+
+
+def summed_over_ranks(told: list[dict[str, torch.Tensor]], size: int, stop: bool) -> list[float]:
+    """What micro-batches told, summed over them and all ranks, with the wish to stop as last value.
+
+    Tensor-parallel ranks hold the same losses; only the first of each group tells them.
+    """
+    sums = torch.zeros(size + 1, dtype=torch.float64, device=torch.cuda.current_device())
     if told and parallel_state.get_tensor_model_parallel_rank() == 0:
         sums[:-1] += torch.stack([one["told"] for one in told]).sum(0).reshape(-1)
     sums[-1] = float(stop)
     torch.distributed.all_reduce(sums)
-    values = sums.tolist()
-    by_tag = [(values[tag], round(values[tags + tag])) for tag in range(tags)]
-    return Losses(sum(values[:tags]), round(sum(values[tags : 2 * tags])), by_tag, values[-1] > 0)
+    return [float(value) for value in sums]

@@ -20,15 +20,14 @@ FEWEST = 10  # steps before the median means anything
 class SpikeWatch:
     """Remembers the losses by component and the norms of the last ordinary steps."""
 
-    def __init__(self, settings: SpikeConfig, records: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, settings: SpikeConfig, records: Iterable[Mapping[str, Any]], count: int = 0) -> None:
+        """Remember what a log tells of earlier steps; `count`: spikes so far."""
         self.settings = settings
         self._losses: dict[str, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=settings.window)
-        self.count = 0
+        self.count = count
         for record in records:
-            if record.get("spike"):
-                self.count += 1
-            else:
+            if not record.get("spike"):
                 self._remember(record["loss_by"]["component"], record["grad_norm"])
 
     def reason(self, losses: Mapping[str, float], tokens: Mapping[str, int], norm: float) -> str | None:

@@ -21,6 +21,7 @@ class TrainingLog:
         self.active, self.quiet = is_first(), quiet
         if not self.active:
             return
+        self.out, self.settings = out, settings
         out.mkdir(parents=True, exist_ok=True)
         self._file = _continued(out / "log.jsonl", first_step)
         self._events = _continued(out / "events.jsonl", first_step)
@@ -57,6 +58,18 @@ class TrainingLog:
         self._events.flush()
         if not self.quiet:
             print(f"step {step}  {kind}: {values.get('reason', '')}", file=sys.stderr, flush=True)
+
+    def rewind(self, step: int) -> None:
+        """Cut off the records past a step that training went back to; events stay."""
+        if not self.active:
+            return
+        self._file.close()
+        self._file = _continued(self.out / "log.jsonl", step)
+        if self._board is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board.close()
+            self._board = SummaryWriter(str(self.out / "tensorboard"), purge_step=step + 1)
 
     def close(self) -> None:
         """Flush and close."""
