@@ -21,7 +21,55 @@ if TYPE_CHECKING:
 STAGE_FILE = "stage.json"  # the resolved recipe that the processes of a stage read
 
 
-@click.command("train")
+class _StagesByDefault(click.Group):
+    """`curate train RECIPE …` trains; `curate train ratios …` looks for ratios to train with."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["stages", *args]
+        return super().parse_args(context, args)
+
+
+@click.group("train", cls=_StagesByDefault)
+def train_command() -> None:
+    """Train on the token shards of a manifest, with Megatron-Core.
+
+    `curate train RECIPE …` runs one stage, or a chain of stages (`curate train stages --help` has the
+    options); `curate train ratios RECIPE …` optimises the ratios between groups of tasks.
+
+    \b
+    Examples:
+      curate train recipes/train/all-stages.yaml --manifest runs/demo --out runs/demo/models
+      curate train recipes/train/cpt.yaml --manifest runs/medical --out runs/cpt --from Qwen2.5-7B
+      curate train ratios recipes/train/ratios-small.yaml --manifest runs/demo --out runs/ratios
+    """
+
+
+@train_command.command("ratios")
+@click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--manifest", type=click.Path(path_type=Path), required=True, help="Manifest of a curated run.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder of the trials; called again on it, the search goes on after the last.",
+)
+def ratios_command(recipe: Path, manifest: Path, out: Path) -> None:
+    """Find the sampling ratios over task groups with which a small proxy model learns best.
+
+    Each trial is a real short training; a Gaussian process over all trials says where improvement is
+    most to be expected next. Prints the ratios; --out/ratios.html shows every trial.
+
+    \b
+    Examples:
+      curate train ratios recipes/train/ratios-small.yaml --manifest runs/demo --out runs/ratios
+    """
+    from curate.ratios_view import run_ratios
+
+    run_ratios(recipe, manifest, out)
+
+
+@train_command.command("stages")
 @click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--manifest", type=click.Path(path_type=Path), required=True, help="Manifest (or folder) of a curated run."
@@ -42,7 +90,7 @@ STAGE_FILE = "stage.json"  # the resolved recipe that the processes of a stage r
 @click.option("--slurm", is_flag=True, help="Write a batch script for Slurm into --out and submit it.")
 @click.option("--per-node", type=click.IntRange(1), default=8, show_default=True, help="Processes a node, for Slurm.")
 @click.option("--check", "check_only", is_flag=True, help="Check recipe, layout, parent and manifest; start nothing.")
-def train_command(
+def stages_command(
     recipe: Path,
     manifest: Path,
     out: Path,

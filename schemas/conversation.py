@@ -31,6 +31,8 @@ TEMPLATE_MARK: Final = re.compile(
     r"<\|(?:im_start|im_end|endoftext|begin_of_text|end_of_text|start_header_id|end_header_id|eot_id|eom_id"
     r"|system|user|assistant|tool)\|>"
 )
+# What templates may tell of a conversation beside its turns.
+TOLD_BESIDE: Final = ("task", "ability", "difficulty")
 # What other formats call the roles.
 ROLE_NAMES: Final[dict[str, Role]] = {
     "system": "system",
@@ -128,13 +130,14 @@ def from_row(row: Mapping[str, Any], form: str | Mapping[str, str]) -> Conversat
     """A conversation from a row of any table: by the form's name, by its columns, or as they look.
 
     `form`: "openai", "sharegpt", "alpaca", "auto", or templates by role such as
-    `{user: "{title}\\n{ask}", assistant: "{answer}"}`.
+    `{user: "{title}\\n{ask}", assistant: "{answer}", task: "{department}"}`.
 
     Raises:
         Unreadable: with the turn and the reason.
     """
     if isinstance(form, Mapping):
         turns = _from_templates(row, form)
+        row = {**row, **{name: _filled(form[name], row) for name in TOLD_BESIDE if name in form}}
     else:
         turns = FORMS[form if form != "auto" else _guessed(row)](row)
     turns = tuple(turn for turn in turns if turn.role != "system" or turn.content)
@@ -195,14 +198,19 @@ def _from_alpaca(row: Mapping[str, Any]) -> tuple[Turn, ...]:
 FORMS: Final = {"openai": _from_messages, "sharegpt": _from_sharegpt, "alpaca": _from_alpaca}
 
 
-def _from_templates(row: Mapping[str, Any], form: Mapping[str, str]) -> tuple[Turn, ...]:
-    shown = {key: "" if value is None else value for key, value in row.items()}
+def _filled(template: str, row: Mapping[str, Any]) -> str:
     try:
-        return tuple(
-            Turn(role=ROLE_NAMES[role], content=template.format_map(shown).strip()) for role, template in form.items()
-        )
+        return template.format_map({key: "" if value is None else value for key, value in row.items()}).strip()
     except (KeyError, IndexError, AttributeError, ValueError) as error:
         raise Unreadable(f"`conversation` does not fit the row: {type(error).__name__} {error}") from None
+
+
+def _from_templates(row: Mapping[str, Any], form: Mapping[str, str]) -> tuple[Turn, ...]:
+    return tuple(
+        Turn(role=ROLE_NAMES[role], content=_filled(template, row))
+        for role, template in form.items()
+        if role not in TOLD_BESIDE
+    )
 
 
 def _message(one: Any, number: int, role_key: str, content_key: str) -> Turn:

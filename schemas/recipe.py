@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from schemas.conversation import ROLES
+from schemas.conversation import ROLES, TOLD_BESIDE
 from schemas.document import Grade, SourceType
 
 
@@ -54,7 +54,7 @@ class Source(Strict):
     @classmethod
     def _known_roles(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            unknown = [role for role in value if role not in ROLES]
+            unknown = [role for role in value if role not in (*ROLES, *TOLD_BESIDE)]
             if unknown or "user" not in value or "assistant" not in value:
                 wrong = f"unknown role '{unknown[0]}'; " if unknown else ""
                 raise ValueError(f"{wrong}give templates for user and assistant, and for system or tool if need be")

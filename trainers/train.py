@@ -30,7 +30,7 @@ from trainers.data.reader import BatchReader
 from trainers.loop import checkpoint
 from trainers.loop.checkpoint import Checkpoints
 from trainers.loop.forward import Losses, mean_entropy, run_micro_batches
-from trainers.loop.measures import by_part, memory_bytes, perplexities, utilisation
+from trainers.loop.measures import by_part, held_out, memory_bytes, utilisation
 from trainers.loop.optimizer import apply_gradients, build_optimizer, gradient_norm, group_factors, set_rate
 from trainers.loop.position import Position, check_same_run, latest, read_position
 from trainers.loop.spikes import SpikeWatch
@@ -266,7 +266,7 @@ class _Run:
         for part in self.model:
             part.train()
         entropy = {"entropy": self._entropy(data)} if self.config.log.entropy else {}
-        return {"validation_loss": losses.mean, "perplexity": perplexities(losses.by_tag, data.tags), **entropy}
+        return {**held_out(losses, data.tags), **entropy}
 
     def _entropy(self, data: Blended) -> float:
         """Mean entropy in nats at the learned places of the held-out samples."""

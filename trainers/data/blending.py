@@ -89,7 +89,9 @@ def make_blend(
     count: int,
     spare: int = 0,
 ) -> Blend:
-    """Blend `count` samples, and `spare` more for steps that are taken again; components without samples have no share, capped ones give theirs away.
+    """Blend `count` samples, and `spare` more for steps that are taken again.
+
+    Components without samples have no share, capped ones give theirs away.
 
     Raises:
         WrongCall: every component reached its cap before the end.

@@ -179,7 +179,7 @@ def _validation(config: TrainConfig, settings: WindowSettings, components: dict[
         names = held.names("source")
         sizes[name] = count
         opened[name] = _samples(held, one.kind, config, settings, wanted, "source", len(tags))
-        tags += names
+        tags += [f"{name}|{source}" for source in names]
     if not sizes:
         return None
     shares = [PlannedPhase(1.0, {name: float(count) for name, count in sizes.items()})]

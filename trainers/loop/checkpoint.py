@@ -27,6 +27,7 @@ from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from schemas.errors import CurateError
 from schemas.files import write_json
 from trainers.loop.position import Position, checkpoint_folder, read_position
+from trainers.model.saved_weights import check_harmless
 from trainers.parallel import is_first
 from trainers.stage import CheckpointConfig
 
@@ -64,7 +65,7 @@ class Checkpoints:
         self.queue = AsyncCallsQueue()
         self.blocked = 0.0
         self._under_way: tuple[Path, Position, float] | None = None
-        self.last_seconds = 0.0
+        self.last_seconds = self.last_blocked = 0.0
 
     def save(self, model: Sequence[Any], optimizer: Any, position: Position) -> None:
         """Begin to write a checkpoint from all ranks; training may go on when this returns."""
@@ -87,7 +88,7 @@ class Checkpoints:
         self.queue.schedule_async_request(request)
         if not self.settings.asynchronous:
             self.finish()
-        self.blocked = time.perf_counter() - started
+        self.blocked = self.last_blocked = time.perf_counter() - started
 
     def poll(self) -> None:
         """Rename a checkpoint that all ranks have finished writing; called once a step by all ranks."""
@@ -193,6 +194,7 @@ def _set_weights(model: Sequence[Any], loaded: dict[str, Any]) -> None:
 
 
 def _load(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    check_harmless(folder)
     try:
         return dict(dist_checkpointing.load(state, str(folder)))
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import resource
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -63,9 +63,15 @@ def by_part(losses: Losses, tags: list[str]) -> tuple[dict[str, dict[str, float]
     return means, tokens
 
 
-def perplexities(losses: list[tuple[float, int]], tags: list[str]) -> dict[str, float]:
-    """Perplexity of the validation tokens of each tag (source)."""
-    return {name: math.exp(min(700.0, mean)) for name, mean in sorted(_means(losses, tags).items())}
+def held_out(losses: Losses, tags: list[str]) -> dict[str, Any]:
+    """What is told of validation, of tags `component|source`: loss, loss by component, perplexity by source."""
+    parts = [tag.rsplit("|", 1) for tag in tags]
+    by_component, by_source = (_means(losses.by_tag, [part[place] for part in parts]) for place in (0, 1))
+    return {
+        "validation_loss": losses.mean,
+        "validation_by_component": by_component,
+        "perplexity": {name: math.exp(min(700.0, mean)) for name, mean in sorted(by_source.items())},
+    }
 
 
 def _means(losses: list[tuple[float, int]], names: list[str]) -> dict[str, float]:

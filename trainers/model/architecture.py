@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -76,7 +77,8 @@ def transformer_config(config: TrainConfig, model: ModelConfig) -> TransformerCo
         # Weights are drawn whole and then cut, so that every layout starts from the same model.
         use_cpu_initialization=True,
         perform_initialization=False,
-        gradient_accumulation_fusion=False,
+        gradient_accumulation_fusion=on_gpu and importlib.util.find_spec("fused_weight_gradient_mlp_cuda") is not None,
+        cross_entropy_loss_fusion=on_gpu,
         bias_activation_fusion=on_gpu,
         masked_softmax_fusion=False,
         persist_layer_norm=False,

@@ -84,8 +84,32 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
     def _packed(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
         """One row, sequence by sequence: the work is the sum of squares, not the square of the sum."""
         _, lengths = torch.unique_consecutive(sequences, return_counts=True)
+        if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
+            return self._flash(q, k, v, lengths)
         parts = [tensor.split(lengths.tolist(), dim=2) for tensor in (q, k, v)]
         return torch.cat([self._attend(*part) for part in zip(*parts, strict=True)], dim=2)
+
+    def _flash(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """All sequences of a row in one call of the flash kernel for sequences of different lengths."""
+        from torch.nn.attention.varlen import varlen_attn
+
+        ends = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
+        longest = int(lengths.max())
+        query, key, value = (tensor[0].transpose(0, 1).contiguous() for tensor in (q, k, v))
+        out = varlen_attn(
+            query,
+            key,
+            value,
+            ends,
+            ends,
+            longest,
+            longest,
+            scale=self.scale,
+            window_size=(-1, 0),
+            enable_gqa=q.shape[1] != k.shape[1],
+        )
+        assert isinstance(out, torch.Tensor)
+        return out.transpose(0, 1)[None]
 
     def _over_chunks(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, sequences: torch.Tensor | None, size: int

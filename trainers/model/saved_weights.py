@@ -58,6 +58,36 @@ def read_contents(folder: Path) -> Any:
         raise WrongCall(f"{folder}/.metadata is refused: {error}") from None
 
 
+def check_harmless(folder: Path) -> None:
+    """Refuse a checkpoint that would run code on loading, before Megatron-Core unpickles any of it.
+
+    Its table of contents may name only the classes listed here; everything else in it must load as
+    plain tensors and values.
+    """
+    contents = read_contents(folder)
+    for index, place in contents.storage_data.items():
+        if type(contents.state_dict_metadata.get(index.fqn)).__name__ != "BytesStorageMetadata":
+            continue  # tensors are loaded as nothing else
+        with (folder / place.relative_path).open("rb") as file:
+            file.seek(place.offset)
+            _plain_only(io.BytesIO(file.read(place.length)), f"{folder}: {index.fqn}")
+    if (folder / "common.pt").exists():
+        _plain_only(folder / "common.pt", str(folder / "common.pt"))
+
+
+def _plain_only(source: Any, where: str) -> None:
+    try:
+        with torch.serialization.safe_globals([io.BytesIO]):
+            torch.load(source, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise WrongCall(f"{where} is refused, it holds more than tensors and plain values: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "Unsupported" in line]
+    return lines[0] if lines else str(error).splitlines()[0]
+
+
 class SavedWeights:
     """Weights by their Megatron-Core names with layers numbered through."""
 
