@@ -1,9 +1,10 @@
-"""Ratio optimisation on a real small case: three departments of real consultations, weighed unequally.
+"""Ratio optimisation on a real small case: three tasks over real consultations, weighed unequally.
 
 python benchmarks/ratios.py --data ../shared/data/dialogues/zh
 
-The recipe curates real dialogues into three groups; 20 short trainings of a proxy look for the ratios
-between them; then the ratios found and uniform ones are each trained with seeds the search never saw.
+The recipe makes three tasks of real dialogues (answer a patient, name the department, write a title); 20
+short trainings of a proxy look for the ratios between them; then the ratios found and uniform ones are
+each trained with seeds the search never saw.
 """
 
 from __future__ import annotations
@@ -17,24 +18,22 @@ import tempfile
 from pathlib import Path
 
 RECIPE = """
-name: departments
+name: tasks
 sources:
-  - name: consultations
-    files: "*.csv"
-    source_type: dialogue
-    licence: MIT
-    conversation: {{user: "{{title}}\\n{{ask}}", assistant: "{{answer}}", task: "{{department}}"}}
+  - {name: answer, files: "*.csv", source_type: dialogue, licence: MIT, conversation: {user: "{title}\\n{ask}", assistant: "{answer}", task: answer}}
+  - {name: department, files: "*.csv", source_type: dialogue, licence: MIT, conversation: {user: "科室：{ask}", assistant: "{department}", task: department}}
+  - {name: title, files: "*.csv", source_type: dialogue, licence: MIT, conversation: {user: "标题：{ask}", assistant: "{title}", task: title}}
 steps: [normalise]
-dedup: {{exact: true, minhash: false}}
-tokenizer: {{train: {{vocab_size: 4000}}}}
-conversations: {{max_tokens: 256, too_long: drop}}
+dedup: {exact: true, minhash: false}
+tokenizer: {train: {vocab_size: 4000}}
+conversations: {max_tokens: 256, too_long: drop}
 mixtures:
   ift:
     kind: conversations
     components:
-      - {{name: neurology, where: "task = '神经科'"}}
-      - {{name: gastroenterology, where: "task = '消化科'"}}
-      - {{name: hepatology, where: "task = '肝病科'"}}
+      - {name: answer, where: "task = 'answer'"}
+      - {name: department, where: "task = 'department'"}
+      - {name: title, where: "task = 'title'"}
 max_quarantined: 1.0
 """
 PROXY = """
@@ -43,15 +42,15 @@ stage: ift
 model: {family: qwen2, layers: 2, hidden: 96, heads: 4, kv_heads: 2, ffn: 256}
 data: {mixture: ift, sequence_length: 256, validation: 0.1}
 batch: {micro: 8, global: 8}
-schedule: {steps: 60, warmup: 6, learning_rate: 5.0e-3, min_learning_rate: 5.0e-4}
-validation: {every: 60, batches: 12}
+schedule: {steps: 120, warmup: 10, learning_rate: 5.0e-3, min_learning_rate: 5.0e-4}
+validation: {every: 120, batches: 12}
 checkpoint: {every: 1000, keep: 1, asynchronous: false}
 """
 SEARCH = """
-name: departments
+name: tasks
 proxy: proxy.yaml
-groups: [neurology, gastroenterology, hepatology]
-abilities: {neurology: 0.6, gastroenterology: 0.3, hepatology: 0.1}
+groups: [answer, department, title]
+abilities: {answer: 0.2, department: 0.5, title: 0.3}
 trials: 20
 initial: 6
 """
@@ -65,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name, text in (
-            ("recipe", RECIPE.replace("{{", "{").replace("}}", "}")),
+            ("recipe", RECIPE),
             ("proxy", PROXY),
             ("search", SEARCH),
         ):

@@ -64,15 +64,15 @@ def check_groups(config: RatiosConfig, proxy: TrainConfig, manifest: Manifest) -
             raise WrongCall(f"mixture '{proxy.data.mixture}' has no component '{name}'{nearest(name, parts)}")
 
 
-def with_weights(proxy: TrainConfig, groups: list[str], weights: list[float], seed: int | None = None) -> TrainConfig:
+def with_weights(proxy: TrainConfig, groups: list[str], weights: list[float], seed: int) -> TrainConfig:
     """The proxy's recipe with these ratios; validation tells losses by component at the end of training."""
     data = proxy.data.model_copy(update={"weights": dict(zip(groups, weights, strict=True)), "phases": []})
     log = proxy.log.model_copy(update={"tensorboard": False})
-    return proxy.model_copy(update={"data": data, "log": log, "seed": seed if seed is not None else proxy.seed})
+    return proxy.model_copy(update={"data": data, "log": log, "seed": seed})
 
 
 def trial(
-    config: RatiosConfig, proxy: TrainConfig, manifest: Path, out: Path, seed: int | None, weights: list[float]
+    config: RatiosConfig, proxy: TrainConfig, manifest: Path, out: Path, seed: int, weights: list[float]
 ) -> dict[str, Any]:
     """One training from scratch, scored; its folder is removed again."""
     from trainers.train import train_stage
@@ -92,10 +92,12 @@ def trial(
     return {"weights": weights, "score": score, "losses": losses}
 
 
-def search(
-    config: RatiosConfig, proxy: TrainConfig, manifest: Path, out: Path, seed: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Trials one after the other, those done before first; each is written before the next begins."""
+def search(config: RatiosConfig, proxy: TrainConfig, manifest: Path, out: Path) -> Iterator[dict[str, Any]]:
+    """Trials one after the other, those done before first; each is written before the next begins.
+
+    Every trial has a seed of its own, so that the model of all trials sees the noise of training and
+    does not take one seed's luck for a better ratio.
+    """
     out.mkdir(parents=True, exist_ok=True)
     path = out / TRIALS
     done = read_log(path)
@@ -109,7 +111,9 @@ def search(
             point = propose(points, np.array([one["score"] for one in done]), config.seed)
         found = {
             "trial": len(done) + 1,
-            **trial(config, proxy, manifest, out / "trial", seed, [round(float(x), 6) for x in point]),
+            **trial(
+                config, proxy, manifest, out / "trial", proxy.seed + len(done), [round(float(x), 6) for x in point]
+            ),
         }
         done.append(found)
         with path.open("a", encoding="utf-8") as file:

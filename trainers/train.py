@@ -7,11 +7,10 @@ Run by `curate train`, or on every process of a cluster under torchrun or srun:
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,14 @@ from trainers.data.integrity import ShardCheck, check_tokenizer
 from trainers.data.reader import BatchReader
 from trainers.loop import checkpoint
 from trainers.loop.checkpoint import Checkpoints
-from trainers.loop.forward import Losses, mean_entropy, run_micro_batches
-from trainers.loop.measures import by_part, held_out, memory_bytes, utilisation
+from trainers.loop.forward import run_micro_batches
+from trainers.loop.measures import by_part, memory_bytes, utilisation
 from trainers.loop.optimizer import apply_gradients, build_optimizer, gradient_norm, group_factors, set_rate
 from trainers.loop.position import Position, check_same_run, latest, read_position
 from trainers.loop.spikes import SpikeWatch
+from trainers.loop.stopping import StopSignals
 from trainers.loop.training_log import TrainingLog, read_log
+from trainers.loop.validation import validate
 from trainers.model.architecture import build_model, wrap_for_data_parallel
 from trainers.model.hf_folder import HfFolder
 from trainers.model.initial import draw, load_hf
@@ -61,22 +62,6 @@ def train_stage(
         stop_parallel()
 
 
-@dataclass
-class _Signals:
-    """Whether the process was asked to stop (SIGTERM, as schedulers send before they take a machine)."""
-
-    asked: bool = False
-
-    def listen(self) -> None:
-        try:
-            signal.signal(signal.SIGTERM, self._told)
-        except ValueError:  # not in the main thread
-            return
-
-    def _told(self, *_: Any) -> None:
-        self.asked = True
-
-
 class _Run:
     """Everything one process holds while it trains."""
 
@@ -101,7 +86,7 @@ class _Run:
         if resumed:
             self.position = checkpoint.restore(resumed, self.model, self.optimizer)
         self.saves = Checkpoints(out, config.checkpoint)
-        self.signals = _Signals()
+        self.signals = StopSignals()
         self.signals.listen()
 
     def _model(self, drawn: bool) -> list[Any]:
@@ -198,6 +183,12 @@ class _Run:
         losses = run_micro_batches(config, self.model, reader, config.micro_batches(step), False, stop)
         if losses.stop_asked:
             self.check.raise_if_failed()
+        if not losses.tokens:
+            documents = documents_of(self.data.training, self.position.samples, size)
+            raise CurateError(
+                f"step {step}: not one token of its batch is learned (documents {', '.join(documents[:5])}, …): "
+                "their answers are masked; look at conversations.template of the recipe"
+            )
         norm = gradient_norm(self.optimizer)
         first = self.position.samples
         parts, tokens = by_part(losses, self.data.training.tags)
@@ -256,26 +247,8 @@ class _Run:
         return True
 
     def _validate(self) -> dict[str, Any]:
-        """Loss and perplexity by source over the held-out samples."""
         data = self.data.validation
-        if data is None:
-            return {}
-        for part in self.model:
-            part.eval()
-        losses = evaluate(self.config, self.model, data)
-        for part in self.model:
-            part.train()
-        entropy = {"entropy": self._entropy(data)} if self.config.log.entropy else {}
-        return {**held_out(losses, data.tags), **entropy}
-
-    def _entropy(self, data: Blended) -> float:
-        """Mean entropy in nats at the learned places of the held-out samples."""
-        reader = BatchReader(data, self.config, 0)
-        count = self.config.validation.batches * self.config.micro_batches(self.data.steps)
-        with torch.no_grad():
-            total, places = mean_entropy(self.config, self.model, reader, count, self.start.vocabulary)
-        reader.close()
-        return total / places if places else float("nan")
+        return {} if data is None else validate(self.config, self.model, data, self.start.vocabulary)
 
     def _stopped(self, step: int) -> None:
         self.saves.finish()
@@ -299,20 +272,6 @@ def _first_alone(build: Callable[[], StageData]) -> StageData:
     built = build() if is_first() else None
     torch.distributed.barrier()
     return built or build()
-
-
-def evaluate(config: TrainConfig, model: list[Any], data: Blended) -> Losses:
-    """Losses over all held-out samples of the recipe, without gradients."""
-    reader = BatchReader(data, config, 0)
-    count = config.batch.global_ // (config.batch.micro * config.parallel.data)
-    total, tokens, tags = 0.0, 0, [(0.0, 0)] * len(data.tags)
-    with torch.no_grad():
-        for _ in range(config.validation.batches):
-            told = run_micro_batches(config, model, reader, count, forward_only=True)
-            total, tokens = total + told.total, tokens + told.tokens
-            tags = [(a + c, b + d) for (a, b), (c, d) in zip(tags, told.by_tag, strict=True)]
-    reader.close()
-    return Losses(total, tokens, tags)
 
 
 def documents_of(data: Blended, first: int, size: int) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -138,9 +139,8 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
             "doc_id": frame["id"].to_arrow().cast(pa.string()),
             **_codes(frame, run, int(task)),
         }
-        for series in members(frame, run.recipe.mixtures, run.recipe.seed).iter_columns():
-            # Conversations that fit in no way have no tokens, and no place in any mixture.
-            columns[series.name] = (series * pl.Series(lengths > 0).cast(pl.Int32)).to_arrow()
+        for series in _places(frame, lengths, run).iter_columns():
+            columns[series.name] = series.to_arrow()
         tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
         tokens_of.append(pl.DataFrame({"id": frame["id"], "tokens": lengths}))
     with written_whole(run.stage_file(STAGE, f"{task}.counts.parquet")) as temporary:
@@ -180,6 +180,27 @@ def _encoded(
             ids[row], turns[row] = one, answers
         talks.update(told.counts)
     return ids, turns
+
+
+def _places(frame: pl.DataFrame, lengths: npt.NDArray[np.int64], run: RunFolder) -> pl.DataFrame:
+    """How often each row comes in each component.
+
+    Conversations that fit in no way have no tokens, and no place anywhere; mixtures of conversations
+    take nothing else.
+    """
+    talks = {
+        member_column(name, component.name)
+        for name, mixture in run.recipe.mixtures.items()
+        if mixture.kind == "conversations"
+        for component in mixture.components
+    }
+    has_tokens = pl.Series(lengths > 0).cast(pl.Int32)
+    is_talk = frame["conversation"].is_not_null().cast(pl.Int32)
+    found = members(frame, run.recipe.mixtures, run.recipe.seed)
+    return found.select(
+        (series * has_tokens * (is_talk if series.name in talks else 1)).alias(series.name)
+        for series in found.iter_columns()
+    )
 
 
 def _lists(rows: list[Any], kind: Any) -> pa.LargeListArray:

@@ -197,3 +197,15 @@ def test_the_loss_of_a_pack_is_the_sum_of_its_conversations(tmp_path: Path) -> N
     mask = same & (order[None, :] <= order[:, None])
     whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=8**-0.5, enable_gqa=True)
     assert float((packed - whole).abs().max()) < 1e-5
+
+
+def test_a_token_beyond_the_vocabulary_is_named_with_its_document(tmp_path: Path) -> None:
+    from schemas.errors import CurateError
+    from trainers.data.datasets import Blended
+
+    tokens = shards(tmp_path, [[1, 2, 3, 4]] * 3 + [[1, 999, 3, 4]], learned=1)
+    packs = Packs(tokens, 8, 1, "assistant", "authority", 0)
+    blend = make_blend([PlannedPhase(1.0, {"m/talks": 1.0})], 0.0, {"m/talks": packs.per_epoch}, None, packs.per_epoch)
+    data = Blended(blend, {"m/talks": packs}, ["m/talks|A"], 100)
+    with pytest.raises(CurateError, match=r"m/talks holds the token id 999, beyond the vocabulary of 100.*1-1"):
+        [data[index] for index in range(len(data))]

@@ -58,9 +58,11 @@ def test_stages_and_layouts_resume_to_the_bit(corpus: Path, tmp_path: Path) -> N
     assert [step["batch"] for step in log(tmp_path / "dp-whole")] == [4] * 4 + [8] * 6
 
 
-def start(recipe: Path, corpus: Path, out: Path) -> subprocess.Popen[str]:
+def start(recipe: Path, corpus: Path, out: Path, largest_file: int | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-m", "trainers.train", str(recipe), str(corpus), str(out)]
+    if largest_file is not None:
+        command = ["bash", "-c", f'ulimit -f {largest_file}; exec "$@"', "--", *command]
     return subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -74,7 +76,9 @@ def wait_for(found: object, process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
-def test_killed_while_saving_and_asked_to_stop_it_ends_with_the_same_bits(corpus: Path, tmp_path: Path) -> None:
+def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_same_bits(
+    corpus: Path, tmp_path: Path
+) -> None:
     recipe = stage(tmp_path, "killed", "tensor: 1", ("every: 8", "every: 3"))
     out = tmp_path / "model"
     run(1, [job(recipe, corpus, tmp_path / "whole")])
@@ -85,6 +89,13 @@ def test_killed_while_saving_and_asked_to_stop_it_ends_with_the_same_bits(corpus
     process.wait()
     # A half-written checkpoint is none: the one before is where the run goes on.
     half.mkdir(exist_ok=True)
+    # No room for a checkpoint: a clear end, and the one before is kept.
+    process = start(recipe, corpus, out, largest_file=300)
+    errors = process.communicate(timeout=90)[1]
+    assert process.returncode == 1, errors
+    assert "could not be written" in errors
+    assert "the one before is kept" in errors
+    assert [one.name for one in (out / "checkpoints").glob("step-*")] == ["step-00000003"]
     process = start(recipe, corpus, out)
     wait_for(lambda: len((out / "log.jsonl").read_text().splitlines()) >= 9, process)
     process.send_signal(signal.SIGTERM)
@@ -94,7 +105,8 @@ def test_killed_while_saving_and_asked_to_stop_it_ends_with_the_same_bits(corpus
     assert 9 <= stopped < 20
     assert json.loads((out / "checkpoints" / f"step-{stopped:08d}" / "position.json").read_text())["step"] == stopped
     process = start(recipe, corpus, out)
-    assert process.wait(120) == 0
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, errors
     assert not (out / "stopped.json").exists()
     assert same(out, tmp_path / "whole")
     assert len(list((out / "checkpoints").glob("step-*"))) == 2

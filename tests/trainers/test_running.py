@@ -228,3 +228,30 @@ def test_a_parent_of_another_kind_is_refused(corpus: Path, ran: Path, tmp_path: 
     (hf / "tokenizer.json").write_text((hf / "tokenizer.json").read_text() + " ")
     refused(corpus, tmp_path, "is not the manifest's tokenizer", *base, options=("--from", hf))
     pl.read_json(hf / "config.json")
+
+
+def test_checkpoints_that_would_run_code_are_refused(ran: Path, tmp_path: Path) -> None:
+    import os
+    import pickle
+
+    from schemas.errors import WrongCall
+    from trainers.loop.position import latest
+    from trainers.model.saved_weights import check_harmless
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch {tmp_path}/hacked",)
+
+    whole = latest(ran / "record")
+    assert whole is not None
+    check_harmless(whole)
+    for name, write in (
+        (".metadata", lambda path: path.write_bytes(pickle.dumps(Hostile()))),
+        ("common.pt", lambda path: torch.save(Hostile(), path)),
+    ):
+        copy = tmp_path / name
+        shutil.copytree(whole, copy)
+        write(copy / name)
+        with pytest.raises(WrongCall, match="is refused"):
+            check_harmless(copy)
+    assert not (tmp_path / "hacked").exists()

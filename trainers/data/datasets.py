@@ -28,6 +28,7 @@ class Blended:
     blend: Blend
     components: dict[str, Samples]
     tags: list[str]
+    vocabulary: int
 
     def __len__(self) -> int:
         return len(self.blend.chosen)
@@ -38,7 +39,15 @@ class Blended:
 
     def __getitem__(self, index: int) -> Sample:
         name, number = self.at(index)
-        return self.components[name].sample(number)
+        sample = self.components[name].sample(number)
+        largest = max(int(sample.tokens.max()), int(sample.labels.max()))
+        if largest >= self.vocabulary:
+            documents = ", ".join(document for _, document in self.documents(index))
+            raise CurateError(
+                f"component {name} holds the token id {largest}, beyond the vocabulary of {self.vocabulary}; "
+                f"it is in one of the documents {documents}; curate again with the manifest's tokenizer"
+            )
+        return sample
 
     def documents(self, index: int) -> list[tuple[str, str]]:
         """Component and document id of every row in a sample."""
@@ -162,7 +171,7 @@ def _opened(
         names = one.training.names("authority")
         opened[name] = _samples(one.training, one.kind, config, settings, int(count), "authority", len(tags))
         tags += [f"{name}|{grade}" for grade in names]
-    training = Blended(blend, opened, tags)
+    training = Blended(blend, opened, tags, manifest.tokenizer.vocabulary)
     return StageData(training, _validation(config, settings, components), steps)
 
 
@@ -183,7 +192,8 @@ def _validation(config: TrainConfig, settings: WindowSettings, components: dict[
     if not sizes:
         return None
     shares = [PlannedPhase(1.0, {name: float(count) for name, count in sizes.items()})]
-    return Blended(make_blend(shares, 0.0, sizes, None, wanted), opened, tags)
+    blend = make_blend(shares, 0.0, sizes, None, wanted)
+    return Blended(blend, opened, tags, settings.tokenizer.vocab_size)
 
 
 def _samples(

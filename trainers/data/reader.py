@@ -60,8 +60,9 @@ class BatchReader:
         return batch
 
     def close(self) -> None:
-        """Stop reading ahead."""
+        """Stop reading ahead, and wait for it: a thread within torch at the end of a process aborts it."""
         self._stop.set()
+        self._thread.join()
 
     def _fill(self) -> None:
         micro, ranks = self.config.batch.micro, self.config.parallel.data

@@ -23,6 +23,7 @@ from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.dist_checkpointing.strategies.async_utils import AsyncCallsQueue
 from megatron.core.dist_checkpointing.strategies.torch import TorchDistSaveShardedStrategy
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
+from torch.distributed.checkpoint.api import CheckpointException
 
 from schemas.errors import CurateError
 from schemas.files import write_json
@@ -103,7 +104,7 @@ class Checkpoints:
             return
         try:
             done = self.queue.maybe_finalize_async_calls(blocking=blocking)
-        except Exception as error:
+        except (Exception, CheckpointException) as error:
             position = self._under_way[1]
             self._under_way = None
             raise CurateError(
@@ -138,6 +139,8 @@ class Checkpoints:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, CheckpointException) and error.failures:  # what went wrong on the first rank that failed
+        error = next(iter(error.failures.values()))[0]
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
 
 
@@ -197,7 +200,7 @@ def _load(state: dict[str, Any], folder: Path) -> dict[str, Any]:
     check_harmless(folder)
     try:
         return dict(dist_checkpointing.load(state, str(folder)))
-    except Exception as error:
+    except (Exception, CheckpointException) as error:
         raise CurateError(
             f"checkpoint {folder} cannot be read: {_first_line(error)}; delete it to go on from the one before"
         ) from error

@@ -55,17 +55,17 @@ def run_micro_batches(
     """All micro-batches of a step; `stop` is told to all ranks, and any rank's asks all of them."""
     tags = len(reader.data.tags)
     step = functools.partial(forward_step, tags)
-    values = summed_over_ranks(_scheduled(config, model, reader, count, forward_only, step), 2 * tags, stop)
+    values = _summed_over_ranks(_scheduled(config, model, reader, count, forward_only, step), 2 * tags, stop)
     by_tag = [(values[tag], round(values[tags + tag])) for tag in range(tags)]
     return Losses(sum(values[:tags]), round(sum(values[tags:-1])), by_tag, values[-1] > 0)
 
 
-def mean_entropy(
+def summed_entropy(
     config: TrainConfig, model: Sequence[Any], reader: BatchReader, count: int, vocabulary: int
 ) -> tuple[float, int]:
     """Summed entropy of the model at the learned places of `count` micro-batches, and how many there are."""
     step = functools.partial(entropy_step, vocabulary)
-    values = summed_over_ranks(_scheduled(config, model, reader, count, True, step), 2, False)
+    values = _summed_over_ranks(_scheduled(config, model, reader, count, True, step), 2, False)
     return values[0], round(values[1])
 
 
@@ -85,7 +85,7 @@ def _scheduled(
     )
 
 
-def summed_over_ranks(told: list[dict[str, torch.Tensor]], size: int, stop: bool) -> list[float]:
+def _summed_over_ranks(told: list[dict[str, torch.Tensor]], size: int, stop: bool) -> list[float]:
     """What micro-batches told, summed over them and all ranks, with the wish to stop as last value.
 
     Tensor-parallel ranks hold the same losses; only the first of each group tells them.
