@@ -8,8 +8,6 @@ Needs a curated run (default: the demo's); for `step` also accelerate (pip insta
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
 import os
 import statistics
 import subprocess
@@ -40,80 +38,85 @@ def stage(folder: Path, size: str, steps: int, every: int = 100_000) -> Path:
     return path
 
 
-def ours(folder: Path, run: Path, size: str, steps: int, round_: int) -> float:
-    """Median tokens a second of our steps, in a process of its own."""
-    out = folder / f"{size}-{round_}"
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "trainers.train",
-        str(stage(folder, size, steps)),
-        str(run),
-        str(out),
-    ]
-    subprocess.run(command, check=True, env={**os.environ, "CURATE_QUIET": "1"})
-    speeds = [json.loads(line)["tokens_per_second"] for line in (out / "log.jsonl").read_text().splitlines()]
-    return statistics.median(speeds[3:])
+def measure_steps(folder: Path, run: Path, steps: int) -> None:
+    """Each size in a process of its own."""
+    for size in SIZES:
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            __file__,
+            "--side-by-side",
+            size,
+            "--run",
+            str(run),
+            "--steps",
+            str(steps),
+        ]
+        subprocess.run(command, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
 
 
-def theirs(folder: Path, run: Path, size: str, steps: int) -> float:
-    """Median tokens a second of transformers' Trainer on the same model, batches, precision and threads."""
-    command = [sys.executable, "-W", "ignore", __file__, "--trainer", size, "--run", str(run), "--steps", str(steps)]
-    told = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    )
-    return float(told.stdout.strip().splitlines()[-1])
+def side_by_side(run: Path, size: str, steps: int) -> None:
+    """transformers' Trainer, and before each of its steps one of ours: same process, threads, model, batches, precision.
 
-
-def trainer(run: Path, size: str, steps: int) -> None:
-    """The peer, alone in its process: the same tokens in the same order, AdamW, clipping at 1, fp32."""
+    AdamW, clipping at 1, fp32. The machine's other load meets both alike.
+    """
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
     from schemas.manifest import load_manifest
-    from trainers.data.datasets import stage_data
+    from trainers.data.reader import BatchReader
+    from trainers.loop.spikes import SpikeWatch
     from trainers.model.architecture import padded_vocabulary
+    from trainers.parallel import start_parallel
     from trainers.stage import load_stage
+    from trainers.start import find_start
+    from trainers.train import _Run
 
+    torch.set_num_threads(os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as scratch:
-        config = load_stage(stage(Path(scratch), size, steps))
-        manifest = load_manifest(run)
-        data = stage_data(config, manifest, run, Path(scratch) / "cache").training
-        shape = SIZES[size]
-        rows = [
-            {"input_ids": torch.from_numpy(data[i].tokens), "labels": torch.from_numpy(data[i].tokens)}
-            for i in range(shape["batch"] * steps)
-        ]
+        config, manifest, shape = load_stage(stage(Path(scratch), size, steps + 5)), load_manifest(run), SIZES[size]
+        start_parallel(config)
+        mine = _Run(config, manifest, run, Path(scratch) / "out", find_start(config, manifest), quiet=True)
+        reader, watch = BatchReader(mine.data.training, config, 0), SpikeWatch(config.spikes, [])
+        mine.model[0].train()
+        rows = []
+        for index in range(shape["batch"] * steps):
+            tokens = torch.from_numpy(mine.data.training[index].tokens)
+            rows.append({"input_ids": tokens, "labels": tokens})
         model = Qwen2ForCausalLM(
             Qwen2Config(
                 vocab_size=padded_vocabulary(manifest.tokenizer.vocabulary), hidden_size=shape["hidden"], intermediate_size=shape["ffn"],
                 num_hidden_layers=shape["layers"], num_attention_heads=8, num_key_value_heads=2, tie_word_embeddings=True, use_cache=False,
             )
         )  # fmt: skip
-        times: list[float] = []
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+            os.environ.pop(name, None)  # else the Trainer wraps its model for data parallelism
+        ours: list[float] = []
+        theirs: list[float] = []
 
-        class Watch(TrainerCallback):  # type: ignore[misc]
+        class Beside(TrainerCallback):  # type: ignore[misc]
+            def on_step_begin(self, *args: Any, **more: Any) -> None:
+                started = time.perf_counter()
+                mine._step(len(ours) + 1, reader, None, watch)  # type: ignore[arg-type]
+                ours.append(time.perf_counter() - started)
+                self.started = time.perf_counter()
+
             def on_step_end(self, *args: Any, **more: Any) -> None:
-                times.append(time.perf_counter())
+                theirs.append(time.perf_counter() - self.started)
 
         settings = TrainingArguments(
             output_dir=scratch, per_device_train_batch_size=shape["batch"], max_steps=steps, learning_rate=1e-3, weight_decay=0.1,
             adam_beta2=0.95, max_grad_norm=1.0, logging_strategy="no", save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
         )  # fmt: skip
-        Trainer(model=model, args=settings, train_dataset=rows, callbacks=[Watch()]).train()
-        spans = [b - a for a, b in itertools.pairwise(times)]
-        print(shape["batch"] * shape["length"] / statistics.median(spans))
-
-
-def measure_steps(folder: Path, run: Path, steps: int) -> None:
-    for size in SIZES:
-        pairs = [(ours(folder, run, size, steps, n), theirs(folder, run, size, steps)) for n in range(3)]
-        mine, peer = (statistics.median(pair[n] for pair in pairs) for n in (0, 1))
-        print(
-            f"step {size}: ours {mine:,.0f} tokens/s, transformers' Trainer {peer:,.0f}, ratio {mine / peer:.2f} (of {len(pairs)} runs each, interleaved)"
-        )
+        Trainer(model=model, args=settings, train_dataset=rows, callbacks=[Beside()]).train()
+        reader.close()
+    tokens = shape["batch"] * shape["length"]
+    mine_speed, peer = (tokens / statistics.median(times[3:]) for times in (ours, theirs))
+    ratio = statistics.median(b / a for a, b in zip(ours[3:], theirs[3:], strict=True))
+    print(
+        f"step {size}: ours {mine_speed:,.0f} tokens/s, transformers' Trainer {peer:,.0f}; median ratio of {len(ours) - 3} pairs {ratio:.2f}"
+    )
 
 
 def measure_data(folder: Path, run: Path, size: str = "small") -> None:
@@ -244,10 +247,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/demo"))
     parser.add_argument("--parts", nargs="+", default=["step", "data", "start", "save"])
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--trainer", help=argparse.SUPPRESS)
+    parser.add_argument("--side-by-side", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.trainer:
-        trainer(arguments.run, arguments.trainer, arguments.steps)
+    if arguments.side_by_side:
+        side_by_side(arguments.run, arguments.side_by_side, arguments.steps)
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

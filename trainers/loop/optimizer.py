@@ -37,6 +37,9 @@ def build_optimizer(config: TrainConfig, model: list[Any]) -> Any:
         model,
         config_overrides=_overrides(config),
     )
+    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+        for group in part.optimizer.param_groups:
+            group.update(fused=True, foreach=False)  # one pass over memory instead of six, on CPUs as well
     for part in model:
         part.config.finalize_model_grads_func = finalize_model_grads
         part.config.grad_scale_func = optimizer.scale_loss
@@ -97,14 +100,15 @@ def set_rate(config: TrainConfig, optimizer: Any, factors: list[tuple[float, flo
 def gradient_norm(optimizer: Any) -> float:
     """Norm of the whole gradient over all ranks; gradients are ready to be applied or thrown away.
 
-    Squares are summed in fp64, so that the norm does not depend on how a layout cuts the gradient.
+    Squares of the tensors' norms are summed in fp64: how a layout cuts the gradient hardly shows.
     """
     optimizer.prepare_grads()
     squares = torch.zeros(1, dtype=torch.float64, device=torch.cuda.current_device())
     parts = getattr(optimizer, "chained_optimizers", [optimizer])
     for part in parts:
-        for gradient in part.get_main_grads_for_grad_norm():
-            squares += torch.linalg.vector_norm(gradient, dtype=torch.float64) ** 2
+        gradients = part.get_main_grads_for_grad_norm()
+        if gradients:
+            squares += torch.stack(torch._foreach_norm(gradients)).double().square().sum()  # type: ignore[arg-type]
     torch.distributed.all_reduce(squares, group=parts[0].get_grad_stats_parallel_group())
     return float(squares.sqrt())
 

@@ -19,6 +19,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from trainers.model.attention import CoreAttention
 from trainers.model.config import ModelConfig
 from trainers.model.families import Weight, weights_of, whole_name
+from trainers.model.feed_forward import GatedFeedForward
 from trainers.model.lora import add_lora, is_adapter
 from trainers.model.norm import RMSNorm
 from trainers.model.rotary import RotaryPositions
@@ -104,14 +105,32 @@ def block_spec(model: ModelConfig, settings: TransformerConfig, chunk: int | Non
 class PackedGPTModel(GPTModel):  # type: ignore[misc]
     """A GPT model whose positions are given, so that they may restart within a row."""
 
-    def __init__(self, model: ModelConfig, **settings: Any) -> None:
+    def __init__(self, model: ModelConfig, vocabulary: int, **settings: Any) -> None:
         super().__init__(position_embedding_type="rope", rotary_base=int(model.rotary_base), **settings)
         self.rotary_pos_emb = RotaryPositions(model)
+        self.vocabulary = vocabulary
+        for layer in self.decoder.layers:
+            layer.mlp.__class__ = GatedFeedForward  # Megatron builds a class it does not know another way
 
     def forward(self, input_ids: torch.Tensor, position_ids: torch.Tensor, *args: Any, **more: Any) -> torch.Tensor:
         """As Megatron's; `position_ids` has shape (batch or 1, sequence of this rank)."""
         self.rotary_pos_emb.positions = position_ids
         return super().forward(input_ids, position_ids, *args, **more)
+
+    def compute_language_model_loss(self, labels: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of each token: labels [b, s], logits [s, b, this rank's columns]; returns [b, s].
+
+        Columns that only pad the vocabulary have no part in it: a model imported with zeros there
+        has the loss it had, and it does not depend on how many ranks the padding was made for.
+        """
+        width = logits.shape[-1]
+        real = self.vocabulary - parallel_state.get_tensor_model_parallel_rank() * width
+        if real < width:
+            logits[..., max(0, real) :] = float("-inf")
+        if self.config.cross_entropy_loss_fusion or self.config.tensor_model_parallel_size > 1:
+            return super().compute_language_model_loss(labels, logits)
+        losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), labels.t().flatten(), reduction="none")
+        return losses.view(logits.shape[:2]).t().contiguous()
 
 
 def build_model(config: TrainConfig, model: ModelConfig, vocabulary: int) -> list[PackedGPTModel]:
@@ -123,6 +142,7 @@ def build_model(config: TrainConfig, model: ModelConfig, vocabulary: int) -> lis
         stage = chunk if parallel.chunks > 1 else None
         part = PackedGPTModel(
             model,
+            vocabulary,
             config=settings,
             transformer_layer_spec=block_spec(model, settings, stage),
             vocab_size=padded_vocabulary(vocabulary, parallel.tensor),

@@ -59,7 +59,7 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
         size = parallel_state.get_context_parallel_world_size()
         if size > 1:
             key, value = (_gathered(tensor, size) for tensor in (key, value))
-        q, k, v = (tensor.permute(1, 2, 0, 3) for tensor in (query, key, value))
+        q, k, v = (tensor.permute(1, 2, 0, 3).contiguous() for tensor in (query, key, value))
         if size > 1:
             out = self._over_chunks(q, k, v, attention_mask, size)
         elif attention_mask is None:

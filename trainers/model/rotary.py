@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+from megatron.core.transformer import attention
 
 from trainers.model.config import ModelConfig, RotaryScaling
 
@@ -51,3 +52,38 @@ class RotaryPositions(torch.nn.Module):
         assert self.positions is not None
         angles = self.positions.float().t()[..., None] * self.inv_freq
         return torch.cat((angles, angles), dim=-1)[:, :, None, :]
+
+
+class _Rotation(torch.autograd.Function):
+    """Turns pairs of dimensions (i, i + width / 2) by an angle, without the copies of its textbook form."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+        half = angles[..., : angles.shape[-1] // 2]
+        cos, sin = half.cos().to(vectors.dtype), half.sin().to(vectors.dtype)
+        ctx.save_for_backward(cos, sin)
+        return _turned(vectors, cos, sin, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(gradients[0], cos, sin, -1.0), None
+
+
+def _turned(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: float) -> torch.Tensor:
+    sequence, batch, heads, width = vectors.shape
+    # Laid out as attention reads it, head by head: rows a power of two apart would share cache lines' places.
+    out = vectors.new_empty(batch, heads, sequence, width).permute(2, 0, 1, 3)
+    (first, second), (out_first, out_second) = vectors.chunk(2, -1), out.chunk(2, -1)
+    torch.mul(first, cos, out=out_first).addcmul_(second, sin, value=-sign)
+    torch.mul(second, cos, out=out_second).addcmul_(first, sin, value=sign)
+    return out
+
+
+def rotate(vectors: torch.Tensor, angles: torch.Tensor, *ignored: Any, **also_ignored: Any) -> torch.Tensor:
+    """Queries or keys [s, b, heads, width] turned by angles [s, b or 1, 1, width]."""
+    return _Rotation.apply(vectors, angles)  # type: ignore[no-any-return]
+
+
+# Megatron's unfused form makes five passes and two copies where this makes two.
+attention.apply_rotary_pos_emb = rotate
