@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from megatron.core import parallel_state, tensor_parallel
 
+from kernels.memory import keep_freed_pages
 from trainers.cpu_layer import activate_cpu_layer
 from trainers.stage import TrainConfig
 
@@ -25,6 +26,8 @@ def start_parallel(config: TrainConfig) -> None:
     gloo without.
     """
     on_cpu = activate_cpu_layer()
+    if on_cpu:
+        keep_freed_pages()
     if "RANK" not in os.environ:
         os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
     if not on_cpu:
