@@ -1,0 +1,131 @@
+"""`curate train --slurm` on a real Slurm of one node, where Debian's packages are present; and its script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("megatron.core", reason="the train extra is not installed")
+
+from tests.pipelines.test_engines import curate
+from tests.trainers.conftest import log, stage
+from trainers.stage import load_stage
+
+pytestmark = pytest.mark.slow
+DAEMONS = ("slurmctld", "slurmd", "munged", "sbatch", "scontrol")
+
+CONF = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmctldPort={controller}
+SlurmdPort={node}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SchedulerType=sched/builtin
+SelectType=select/cons_tres
+ReturnToService=2
+MpiDefault=none
+JobRequeue=1
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
+PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def slurm(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Munge, controller and one node in a folder of their own."""
+    missing = [name for name in DAEMONS if shutil.which(name) is None]
+    if missing or os.geteuid() != 0:
+        pytest.skip(
+            f"needs root and Debian's slurmctld, slurmd, slurm-client and munge ({', '.join(missing) or 'no root'})"
+        )
+    folder = Path("/run") / f"slurm-test-{os.getpid()}"  # munge wants no folder above that others may write to
+    for name in ("state", "spool"):
+        (folder / name).mkdir(parents=True)
+    key = folder / "munge.key"
+    key.write_bytes(os.urandom(128))
+    key.chmod(0o600)
+    host = socket.gethostname().split(".")[0]
+    conf = folder / "slurm.conf"
+    conf.write_text(CONF.format(host=host, folder=folder, controller=free_port(), node=free_port()))
+    environment = {**os.environ, "SLURM_CONF": str(conf), "OMP_NUM_THREADS": "1"}
+    munge = ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket"]
+    munge += [f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed"]
+    daemons = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in (munge, ["slurmctld", "-D"], ["slurmd", "-D", "-N", host])]  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while (
+            "idle"
+            not in subprocess.run(["sinfo", "-h", "-o", "%t"], env=environment, capture_output=True, text=True).stdout
+        ):
+            if time.monotonic() > deadline or daemons[1].poll() is not None:
+                told = (folder / "slurmctld.log").read_text()[-400:] if (folder / "slurmctld.log").exists() else ""
+                pytest.skip(f"Slurm does not start here: {told}")
+            time.sleep(0.3)
+        yield environment
+    finally:
+        for daemon in reversed(daemons):
+            daemon.terminate()
+        for daemon in daemons:
+            daemon.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_job_trains_is_preempted_and_goes_on(slurm: dict[str, str], corpus: Path, tmp_path: Path) -> None:
+    recipe = stage(tmp_path, "job", "tensor: 1", ("steps: 20", "steps: 60"))
+    out = tmp_path / "model"
+    number = curate("train", recipe, "--manifest", corpus, "--out", out, "--slurm", env=slurm).stdout.strip()
+    assert number.isdigit()
+
+    def state() -> str:
+        return subprocess.run(
+            ["squeue", "-h", "-j", number, "-o", "%T"], env=slurm, capture_output=True, text=True
+        ).stdout.strip()
+
+    deadline = time.monotonic() + 150
+    while not ((out / "log.jsonl").exists() and len(log(out)) > 5):
+        assert time.monotonic() < deadline, (state(), [one.read_text() for one in out.glob("slurm-*.log")])
+        time.sleep(0.1)
+    subprocess.run(["scancel", "--signal=TERM", number], env=slurm, check=True)
+    while state():
+        if state() == "PENDING":  # requeued; Slurm would wait two minutes
+            subprocess.run(["scontrol", "update", f"jobid={number}", "StartTime=now"], env=slurm, capture_output=True)
+        assert time.monotonic() < deadline, (state(), [one.read_text() for one in out.glob("slurm-*.log")])
+        time.sleep(0.5)
+    assert log(out)[-1]["step"] == 60
+    told = next(out.glob("slurm-*.log")).read_text()
+    assert "asked to stop: saved" in told
+
+
+def test_the_script_of_several_nodes_meets_at_the_first(tmp_path: Path) -> None:
+    from curate.slurm import script
+
+    config = load_stage(stage(tmp_path, "many", "tensor: 2, data: 8", ("global: 8", "global: 16")))
+    text = script(tmp_path / "many.yaml", tmp_path / "run", tmp_path / "model", None, config, 8)
+    assert "#SBATCH --nodes=2" in text
+    assert "srun --ntasks=2 --ntasks-per-node=1" in text
+    assert "--nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d" in text
+    assert "#SBATCH --signal=TERM@120" in text
