@@ -43,7 +43,7 @@ def write_run(folder: Path, rows: int) -> list[str]:
     (folder / "curated").mkdir(parents=True)
     (folder / "dropped").mkdir()
     (folder / "tokenizer").mkdir()
-    columns = document_columns([])
+    columns = document_columns(["characters"])
     empty = pl.DataFrame(schema=columns)
     for part, start in enumerate(range(0, rows, ROWS_A_PARTITION)):
         mine = pl.DataFrame({"id": ids[start : start + ROWS_A_PARTITION]}).with_columns(

@@ -20,12 +20,17 @@ SAMPLE = REPOSITORY / "examples" / "sample"
 SHARED = REPOSITORY.parent / "shared" / "data"
 
 
+# Tests that start several processes run in four groups, each on one worker; the longest begin first.
+GROUPS = {"test_layouts": "layouts", "test_huggingface": "layouts", "trainers": "trainers", "faults": "faults"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start several processes share a worker in three groups, so that two cores are enough."""
+    """Group what starts processes, and put it first, so that two cores are enough and neither waits at the end."""
     for item in items:
         if item.get_closest_marker("slow"):
-            group = next((name for name in ("faults", "trainers") if name in item.nodeid), "slow")
+            group = next((group for name, group in GROUPS.items() if name in item.nodeid), "slow")
             item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

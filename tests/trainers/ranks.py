@@ -66,6 +66,42 @@ def train(config: str, manifest: str, out: str, stop_after: int | None = None, r
     assert (told is None) if refused is None else refused in str(told), told
 
 
+def pack_and_alone(config: str, manifest: str) -> None:
+    """Losses of packs are those of their conversations alone, token by token."""
+    import torch
+
+    from schemas.manifest import load_manifest
+    from trainers.data.datasets import stage_data
+    from trainers.data.reader import collate
+    from trainers.model.architecture import build_model
+    from trainers.model.initial import draw
+    from trainers.parallel import start_parallel, stop_parallel
+    from trainers.stage import load_stage
+    from trainers.start import find_start
+
+    stage, told = load_stage(Path(config)), load_manifest(Path(manifest))
+    start = find_start(stage, told)
+    start_parallel(stage)
+    (model,) = build_model(stage, start.model, start.vocabulary)
+    draw([model], start.model, start.vocabulary, 3)
+    model.eval()
+    data = stage_data(stage, told, Path(manifest), Path(config).parent / "cache").training
+    for index in range(3):
+        batch = collate([data[index]])
+        with torch.no_grad():
+            packed = model(batch["tokens"], batch["positions"], batch["sequences"], labels=batch["labels"])[0]
+            for number in range(int(batch["sequences"].max()) + 1):
+                own = batch["sequences"][0] == number
+                tokens, labels = batch["tokens"][:, own], batch["labels"][:, own]
+                alone = model(tokens, torch.arange(tokens.shape[1])[None], None, labels=labels)[0]
+                assert float((packed[own] - alone).abs().max()) < 1e-5
+                mask = batch["loss_mask"][0, own]
+                assert abs(float((packed[own] * mask).sum() - (alone * mask).sum())) < 1e-5 * max(
+                    1.0, float(mask.sum())
+                )
+    stop_parallel()
+
+
 def resave(config: str, manifest: str, source: str, out: str) -> None:
     """Load a checkpoint in the layout of `config`, whichever saved it, and save it again as a model of its own."""
     import shutil

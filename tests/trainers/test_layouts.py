@@ -34,6 +34,7 @@ def one(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         1,
         [
             job(stage(folder, "plain"), corpus, folder / "plain"),
+            ("pack_and_alone", {"config": str(stage(folder, "alone", "tensor: 1", *PACKED)), "manifest": str(corpus)}),
             job(stage(folder, "packed", "tensor: 1", *PACKED), corpus, folder / "packed"),
             job(
                 stage(folder, "recomputed", "tensor: 1", ("log:", "recompute: full\nlog:"), ("steps: 20", "steps: 6")),
