@@ -41,7 +41,7 @@ def _model(folder: Path) -> dict[str, Any] | None:
         ("Loss", line_plot(series, "step", "loss")),
         ("Gradient norm", _line(steps, "grad_norm", "gradient norm")),
         ("Learning rate", _line(steps, "learning_rate", "learning rate")),
-        *((f"Loss by {kind}", plot) for kind in ("component", "grade") if (plot := _by_part(steps, kind)) is not None),
+        *((f"Loss by {kind}", _by_part(steps, kind)) for kind in ("component", "grade")),
     ]
     waits = [one["data_wait_share"] for one in steps[1:]] or [0.0]
     events = [one for one in _records(folder / "events.jsonl") if one["event"] != "blend"]
@@ -55,14 +55,15 @@ def _model(folder: Path) -> dict[str, Any] | None:
         "speed": float(np.median([one["tokens_per_second"] for one in steps])),
         "mfu": 100 * float(np.median([one.get("mfu", 0.0) for one in steps])),
         "wait": 100 * float(np.mean(waits)),
-        "plots": plots,
+        "plots": [(title, plot) for title, plot in plots if plot is not None],
         "perplexity": sorted(validated[-1].get("perplexity", {}).items()) if validated else [],
         "events": events[-10:],
     }
 
 
 def _line(steps: list[dict[str, Any]], key: str, name: str) -> Any:
-    return line_plot({name: [(one["step"], one[key]) for one in steps]}, "step", name)
+    points = [(one["step"], one[key]) for one in steps if key in one]
+    return line_plot({name: points}, "step", name) if points else None
 
 
 def _by_part(steps: list[dict[str, Any]], kind: str) -> Any:
