@@ -31,7 +31,8 @@ def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
     ys = [y for points in series.values() for _, y in points]
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1)
     spread = (max(ys) - min(ys)) or 1.0
-    y_low, y_high = min(ys) - 0.05 * spread, max(ys) + 0.05 * spread
+    room = 0.12 * len(series) if len(series) > 2 else 0.05  # for the legend, above all lines
+    y_low, y_high = min(ys) - 0.05 * spread, max(ys) + room * spread
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
@@ -104,7 +105,7 @@ def _frame(x_low: float, x_high: float, y_low: float, y_high: float, place: Any,
     for value in _ticks(y_low, y_high):
         _, y = place(x_low, value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value:g}</text>')
+        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value + 0.0:g}</text>')
     for value in _ticks(x_low, x_high, 6):
         x, _ = place(value, y_low)
         parts.append(f'<text class="tick" x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:g}</text>')
