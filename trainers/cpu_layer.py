@@ -48,6 +48,17 @@ def _type_name(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     return told.replace("torch.", "torch.cuda.", 1) if isinstance(told, str) else told
 
 
+def _unless_alone(collective: Callable[..., Any]) -> Callable[..., Any]:
+    """A collective that does nothing in a group of one over the same memory, where gloo would copy it onto itself."""
+
+    def called(output: torch.Tensor, given: torch.Tensor, *args: Any, group: Any = None, **more: Any) -> Any:
+        if group is not None and group.size() == 1 and output.data_ptr() == given.data_ptr():
+            return None
+        return collective(output, given, *args, group=group, **more)
+
+    return called
+
+
 _plain_type = torch.Tensor.type
 _active = False
 
@@ -80,8 +91,11 @@ def activate_cpu_layer() -> bool:
     torch.Tensor.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
     torch.nn.Module.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
     torch.Tensor.type = _type_name  # type: ignore[method-assign, assignment]
+    import megatron.core.distributed.param_and_grad_buffer as buffers
     import megatron.core.tensor_parallel.random as megatron_random
 
+    buffers.dist_all_gather_func = _unless_alone(buffers.dist_all_gather_func)
+    buffers.dist_reduce_scatter_func = _unless_alone(buffers.dist_reduce_scatter_func)
     megatron_random._get_cuda_rng_state = lambda *args, **kwargs: torch.get_rng_state()
     megatron_random._set_cuda_rng_state = lambda state, *args, **kwargs: torch.set_rng_state(state)
     return True
