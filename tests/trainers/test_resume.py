@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
@@ -127,8 +128,8 @@ def test_a_rank_that_dies_ends_the_others(corpus: Path, tmp_path: Path) -> None:
         command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wait_for(lambda: (tmp_path / "model" / "log.jsonl").exists() and len(log(tmp_path / "model")) > 3, process)
-    ranks = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
-    os.kill(int(ranks[-1]), signal.SIGKILL)
+    ranks = psutil.Process(process.pid).children()
+    ranks[-1].kill()
     started = time.monotonic()
     errors = process.communicate(timeout=60)[1]
     assert process.returncode != 0
