@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -56,13 +55,9 @@ def demo_command(run_dir: Path, workers: int | None) -> None:
     console.print(_panel(manifest, models, report))
 
 
-def _losses(model: Path) -> list[dict[str, float]]:
-    log = model / "log.jsonl"
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
-
-
 def _panel(manifest: Manifest, models: Path, report: Path) -> Panel:
     from trainers.answer import Answerer
+    from trainers.loop.records import read_log
 
     counts = manifest.counts
     grid = Table.grid(padding=(0, 2))
@@ -80,7 +75,7 @@ def _panel(manifest: Manifest, models: Path, report: Path) -> Panel:
         "tokens", ", ".join(f"{name} {part.tokens:,} (weight {part.weight:g})" for name, part in parts.items())
     )
     for model in sorted(models.glob("*/log.jsonl"), key=lambda path: path.stat().st_mtime):
-        steps = _losses(model.parent)
+        steps = read_log(model)
         grid.add_row(
             f"{model.parent.name} loss",
             f"{steps[0]['loss']:.3f} → {steps[-1]['loss']:.3f} over {steps[-1]['step']} steps",

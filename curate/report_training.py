@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from curate.plots import line_plot
 from schemas.files import read_json
+from trainers.loop.records import read_log
 
 STAGES: Final = ("pretrain", "cpt", "ift", "sft", "cold_start")
 PARTS: Final = 6  # lines in one plot that can still be told apart
@@ -22,14 +22,8 @@ def training_parts(run: Path, models: tuple[Path, ...]) -> list[dict[str, Any]]:
     return sorted(shown, key=lambda one: STAGES.index(one["stage"]) if one["stage"] in STAGES else len(STAGES))
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-
-
 def _model(folder: Path) -> dict[str, Any] | None:
-    steps = [one for one in _records(folder / "log.jsonl") if "loss" in one]
+    steps = [one for one in read_log(folder / "log.jsonl") if "loss" in one]
     if not steps:
         return None
     settings = read_json(folder / "train.json") if (folder / "train.json").exists() else {}
@@ -44,7 +38,7 @@ def _model(folder: Path) -> dict[str, Any] | None:
         *((f"Loss by {kind}", _by_part(steps, kind)) for kind in ("component", "grade")),
     ]
     waits = [one["data_wait_share"] for one in steps[1:]] or [0.0]
-    events = [one for one in _records(folder / "events.jsonl") if one["event"] != "blend"]
+    events = [one for one in read_log(folder / "events.jsonl") if one["event"] != "blend"]
     return {
         "name": settings.get("name", folder.name),
         "stage": settings.get("stage", {}).get("stage", "") if isinstance(settings.get("stage"), dict) else "",

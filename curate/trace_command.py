@@ -91,9 +91,7 @@ def _trace_document(run_dir: Path, document: str, model: Path | None) -> None:
     found = _decisions(run_dir, [document], {place.partition for place in places}).get(document)
     if found is None:
         raise WrongCall(f"no document of {run_dir} has the id '{document}'")
-    shards = [
-        {"mixture": one.mixture, "component": one.component, "shard": one.shard, "row": one.row} for one in places
-    ]
+    shards = [place.told() for place in places]
     told: dict[str, Any] = {"document": found, "shards": shards, "manifest": manifest.digest}
     if model is not None:
         from trainers.lineage import TrainedOn

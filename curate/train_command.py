@@ -131,6 +131,7 @@ def train(
             raise WrongCall(f"`curate train` needs {name}: pip install 'curate-medical[train]'")
     from schemas.manifest import load_manifest
     from trainers.chain import PlannedStage, is_chain, plan_chain
+    from trainers.loop.position import STOPPED
     from trainers.stage import load_stage
 
     told = load_manifest(manifest)
@@ -158,20 +159,16 @@ def train(
         if len(stages) > 1:
             click.echo(f"{stage.config.name}: training into {stage.out}", err=True)
         _launch(stage.config, manifest, stage.out, stop_after)
-        if (stage.out / "stopped.json").exists():
+        if (stage.out / STOPPED).exists():
             return
 
 
 def _check(config: TrainConfig, manifest: Any, out: Path, where: Path) -> None:
-    from trainers.data.blending import mixtures_of, planned_phases
+    from trainers.data.blending import check_mixtures, planned_phases
     from trainers.loop.position import check_same_run, latest, read_position
     from trainers.start import find_start, trajectory_digest
 
-    for mixture in mixtures_of(config.data):
-        if mixture not in manifest.mixtures:
-            from schemas.registry import nearest
-
-            raise WrongCall(f"{where} has no mixture '{mixture}'{nearest(mixture, list(manifest.mixtures))}")
+    check_mixtures(config.data, manifest, where)
     planned_phases(config.data, manifest)
     start = find_start(config, manifest)
     newest = latest(out)

@@ -66,12 +66,5 @@ def withdrawn_why(documents: pl.DataFrame, lists: pl.DataFrame, licences: Sequen
 
 def held_by(folder: Path, manifest: Manifest, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """For each id the shards of a finished run that hold it, with the row."""
-    found = {}
-    for one in ids:
-        places = [
-            {"mixture": place.mixture, "component": place.component, "shard": place.shard, "row": place.row}
-            for place in places_of(folder, manifest, one)
-        ]
-        if places:
-            found[one] = places
-    return found
+    found = {one: [place.told() for place in places_of(folder, manifest, one)] for one in ids}
+    return {one: places for one, places in found.items() if places}

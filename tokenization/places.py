@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -22,6 +23,10 @@ class Place:
     row: int
     component_row: int
     partition: int
+
+    def told(self) -> dict[str, Any]:
+        """Where the row is, for people and programs."""
+        return {"mixture": self.mixture, "component": self.component, "shard": self.shard, "row": self.row}
 
 
 def places_of(folder: Path, manifest: Manifest, document: str) -> Iterator[Place]:

@@ -18,7 +18,7 @@ from schemas.files import read_json
 from schemas.manifest import Manifest, load_manifest
 from tokenization.places import Place
 from trainers.data.datasets import StageData, stage_data
-from trainers.loop.training_log import read_log, record_of_step
+from trainers.loop.records import read_log, record_of_step
 from trainers.stage import TrainConfig
 
 

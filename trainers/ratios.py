@@ -25,7 +25,7 @@ from schemas.manifest import Manifest, load_manifest
 from schemas.recipe import Strict
 from schemas.recipe_file import read_yaml, validated
 from schemas.registry import nearest
-from trainers.loop.training_log import read_log
+from trainers.loop.records import read_log
 from trainers.search import best_point, first_points, propose
 from trainers.stage import TrainConfig, load_stage
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest, read_json, sha256_file, write_json
+from schemas.files import canonical_digest, sha256_file, write_json
 from schemas.manifest import Manifest
 from tokenization.chat_template import end_of_turn
 from tokenization.tokenizer import load_tokenizer
+from trainers.loop.position import latest, read_position
 from trainers.model.card import CARD, ModelCard, read_card
 from trainers.model.config import ModelConfig
 from trainers.stage import TrainConfig, check_layout
+
+if TYPE_CHECKING:
+    from trainers.model.hf_folder import HfFolder
 
 DRAWN = ModelConfig()
 SPOKEN = ("ift", "sft", "cold_start")  # stages that learn conversations
@@ -29,6 +33,7 @@ class Start:
     vocabulary: int
     folder: Path | None
     parents: list[str]
+    hf: HfFolder | None = None
 
 
 def find_start(config: TrainConfig, manifest: Manifest) -> Start:
@@ -60,7 +65,7 @@ def _start(config: TrainConfig, manifest: Manifest) -> Start:
             f"{tokenizer} is not the manifest's tokenizer; curate with it (tokenizer: {{file: {tokenizer}}})"
         )
     _same_model(config, hf.model, folder)
-    return Start("hf", hf.model, hf.vocabulary, folder, [f"hf:{sha256_file(folder / 'config.json')}"])
+    return Start("hf", hf.model, hf.vocabulary, folder, [f"hf:{sha256_file(folder / 'config.json')}"], hf)
 
 
 def _from_stage(config: TrainConfig, manifest: Manifest, folder: Path) -> Start:
@@ -76,15 +81,12 @@ def _from_stage(config: TrainConfig, manifest: Manifest, folder: Path) -> Start:
             f"parent {folder} holds LoRA adapters; merge them first: curate export model {folder} --to MERGED, "
             "then parent: MERGED"
         )
-    if not any((folder / "checkpoints").glob("step-*/position.json")):
+    newest = latest(folder)
+    if newest is None:
         raise WrongCall(f"parent {folder} has no whole checkpoint yet")
-    return Start("checkpoint", card.model, card.vocabulary, folder, [*card.parents, _trained(folder)])
-
-
-def _trained(folder: Path) -> str:
-    newest = sorted((folder / "checkpoints").glob("step-*/position.json"))[-1]
-    told: dict[str, Any] = read_json(newest)
-    return f"{folder.name}@{told['step']}:{told['trajectory_digest'][:16]}:{told['manifest_digest'][:16]}"
+    told = read_position(newest)
+    trained = f"{folder.name}@{told.step}:{told.trajectory_digest[:16]}:{told.manifest_digest[:16]}"
+    return Start("checkpoint", card.model, card.vocabulary, folder, [*card.parents, trained])
 
 
 def _same_model(config: TrainConfig, found: ModelConfig, folder: Path) -> None:

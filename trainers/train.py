@@ -31,19 +31,17 @@ from trainers.loop.checkpoint import Checkpoints
 from trainers.loop.forward import run_micro_batches
 from trainers.loop.measures import by_part, memory_bytes, utilisation
 from trainers.loop.optimizer import apply_gradients, build_optimizer, gradient_norm, group_factors, set_rate
-from trainers.loop.position import Position, check_same_run, latest, read_position
+from trainers.loop.position import STOPPED, Position, check_same_run, latest, read_position
+from trainers.loop.records import read_log
 from trainers.loop.spikes import SpikeWatch
 from trainers.loop.stopping import StopSignals
-from trainers.loop.training_log import TrainingLog, read_log
+from trainers.loop.training_log import TrainingLog
 from trainers.loop.validation import validate
 from trainers.model.architecture import build_model, wrap_for_data_parallel
-from trainers.model.hf_folder import HfFolder
 from trainers.model.initial import draw, load_hf
 from trainers.parallel import is_first, start_parallel, stop_parallel
 from trainers.stage import TrainConfig, load_stage
 from trainers.start import Start, find_start, trajectory_digest, write_card
-
-STOPPED = "stopped.json"  # written when a run was asked to stop and saved
 
 
 def train_stage(
@@ -94,9 +92,8 @@ class _Run:
         parts = build_model(config, start.model, start.vocabulary)
         if drawn and start.kind == "drawn":
             draw(parts, start.model, start.vocabulary, config.seed)
-        elif drawn and start.kind == "hf":
-            assert start.folder is not None
-            load_hf(parts, start.model, HfFolder(start.folder))
+        elif drawn and start.hf is not None:
+            load_hf(parts, start.model, start.hf)
         model = wrap_for_data_parallel(parts, overlap=torch.cuda.is_available())
         if drawn and start.kind == "checkpoint":
             assert start.folder is not None

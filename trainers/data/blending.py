@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,13 @@ def mixtures_of(data: DataConfig) -> list[str]:
     """Every mixture a stage draws from, the main one first."""
     names = [data.mixture, *(phase.mixture for phase in data.phases if phase.mixture)]
     return list(dict.fromkeys([*names, *([data.replay.mixture] if data.replay else [])]))
+
+
+def check_mixtures(data: DataConfig, manifest: Manifest, where: Path) -> None:
+    """Refuse mixtures that the manifest at `where` does not have."""
+    for mixture in mixtures_of(data):
+        if mixture not in manifest.mixtures:
+            raise WrongCall(f"{where} has no mixture '{mixture}'{nearest(mixture, list(manifest.mixtures))}")
 
 
 def planned_phases(data: DataConfig, manifest: Manifest) -> list[PlannedPhase]:

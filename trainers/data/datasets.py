@@ -10,9 +10,8 @@ import numpy as np
 
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import ComponentShards, Manifest
-from schemas.registry import nearest
 from trainers.data.arrow_tokens import ArrowTokens
-from trainers.data.blending import Blend, PlannedPhase, make_blend, mixtures_of, planned_phases
+from trainers.data.blending import Blend, PlannedPhase, check_mixtures, make_blend, mixtures_of, planned_phases
 from trainers.data.packs import Packs
 from trainers.data.samples import Sample, Samples
 from trainers.data.windows import EndOfText, Windows, WindowSettings
@@ -78,12 +77,9 @@ def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Pat
     Rows of a component lie in the order of a hash, so its last rows are a fair sample: they are
     kept for validation.
     """
+    check_mixtures(config.data, manifest, folder / "manifest.json")
     components: dict[str, _Component] = {}
     for mixture in mixtures_of(config.data):
-        if mixture not in manifest.mixtures:
-            raise WrongCall(
-                f"{folder}/manifest.json has no mixture '{mixture}'{nearest(mixture, list(manifest.mixtures))}"
-            )
         kind = manifest.mixtures[mixture].kind
         for name, part in manifest.mixtures[mixture].components.items():
             components[f"{mixture}/{name}"] = _split(f"{mixture}/{name}", part, kind, config, folder, manifest.digest)

@@ -29,6 +29,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from schemas.errors import CurateError
 from schemas.files import write_json
+from trainers.loop.optimizer import parts_of
 from trainers.loop.position import Position, checkpoint_folder, read_position
 from trainers.model.saved_weights import check_harmless
 from trainers.parallel import is_first
@@ -171,7 +172,7 @@ DistributedOptimizer._set_main_param_and_optimizer_states = _set_states_but_step
 
 def _with_empty_moments(optimizer: Any) -> None:
     """Give torch's Adam its moments before the first step; Megatron fills them in place on loading."""
-    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+    for part in parts_of(optimizer):
         inner = part.optimizer
         for group in inner.param_groups:
             for parameter in group["params"]:
@@ -185,7 +186,7 @@ def _with_empty_moments(optimizer: Any) -> None:
 
 def _with_own_steps(optimizer: Any) -> None:
     """Megatron gives all parameters one step counter on loading, which torch's Adam would advance for each."""
-    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+    for part in parts_of(optimizer):
         for state in part.optimizer.state.values():
             if isinstance(state.get("step"), torch.Tensor):
                 state["step"] = state["step"].clone()

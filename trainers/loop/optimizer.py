@@ -37,7 +37,7 @@ def build_optimizer(config: TrainConfig, model: list[Any]) -> Any:
         model,
         config_overrides=_overrides(config),
     )
-    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+    for part in parts_of(optimizer):
         for group in part.optimizer.param_groups:
             group.update(fused=True, foreach=False)  # one pass over memory instead of six, on CPUs as well
     for part in model:
@@ -78,6 +78,11 @@ def _key(name: str, predicate: Any) -> ParamKey:
     return ParamKey(with_name_predicate=ParamWithNamePredicate(name=name, fn=predicate))
 
 
+def parts_of(optimizer: Any) -> list[Any]:
+    """Megatron chains optimizers where parameters need several; mostly there is one."""
+    return list(getattr(optimizer, "chained_optimizers", [optimizer]))
+
+
 def group_factors(config: TrainConfig, optimizer: Any) -> list[tuple[float, float]]:
     """Factors of every parameter group on learning rate and weight decay.
 
@@ -104,7 +109,7 @@ def gradient_norm(optimizer: Any) -> float:
     """
     optimizer.prepare_grads()
     squares = torch.zeros(1, dtype=torch.float64, device=torch.cuda.current_device())
-    parts = getattr(optimizer, "chained_optimizers", [optimizer])
+    parts = parts_of(optimizer)
     for part in parts:
         gradients = part.get_main_grads_for_grad_norm()
         if gradients:
@@ -115,7 +120,7 @@ def gradient_norm(optimizer: Any) -> float:
 
 def apply_gradients(optimizer: Any, norm: float, clip: float) -> None:
     """Clip to `clip` (0: not at all) and take the optimizer's step."""
-    for part in getattr(optimizer, "chained_optimizers", [optimizer]):
+    for part in parts_of(optimizer):
         parameters = part.get_parameters()
         if clip > 0 and parameters:
             clip_grad_by_total_norm_fp32(parameters, max_norm=clip, total_norm=norm)

@@ -8,6 +8,8 @@ from pathlib import Path
 from schemas.errors import WrongCall
 from schemas.files import read_json
 
+STOPPED = "stopped.json"  # written when a run was asked to stop and saved
+
 
 @dataclass(frozen=True)
 class Position:

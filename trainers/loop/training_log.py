@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import WrongCall
+from trainers.loop.records import read_log
 from trainers.parallel import is_first
 from trainers.stage import LogConfig
 
@@ -21,16 +22,14 @@ class TrainingLog:
         self.active, self.quiet = is_first(), quiet
         if not self.active:
             return
-        self.out, self.settings = out, settings
+        self.out = out
         out.mkdir(parents=True, exist_ok=True)
         self._file = _continued(out / "log.jsonl", first_step)
         self._events = _continued(out / "events.jsonl", first_step)
         self._board: Any = None
         self._run: Any = None
         if settings.tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=first_step + 1)
+            self._board = _board(out, first_step)
         if settings.wandb:
             self._run = _wandb(out, name)
 
@@ -66,10 +65,8 @@ class TrainingLog:
         self._file.close()
         self._file = _continued(self.out / "log.jsonl", step)
         if self._board is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
             self._board.close()
-            self._board = SummaryWriter(str(self.out / "tensorboard"), purge_step=step + 1)
+            self._board = _board(self.out, step)
 
     def close(self) -> None:
         """Flush and close."""
@@ -86,45 +83,17 @@ class TrainingLog:
 SAID = ("loss", "validation_loss", "grad_norm", "learning_rate", "tokens_per_second", "mfu")
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Every whole record of a log; a line cut off by a kill is left out."""
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
-
-
-def record_of_step(path: Path, step: int) -> dict[str, Any] | None:
-    """The record of one step, found by halving the file: steps rise from line to line."""
-    with path.open("rb") as file:
-        low, high = 0, file.seek(0, os.SEEK_END)
-        while low < high:
-            middle = (low + high) // 2
-            file.seek(middle)
-            if middle:
-                file.readline()
-            line = file.readline()
-            if not line or json.loads(line)["step"] >= step:
-                high = middle
-            else:
-                low = middle + 1
-        file.seek(low)
-        if low:
-            file.readline()
-        for line in (file.readline(), file.readline()):
-            record: dict[str, Any] = json.loads(line) if line.strip() else {}
-            if record.get("step") == step:
-                return record
-    return None
-
-
 def _continued(path: Path, first_step: int) -> Any:
     kept = [record for record in read_log(path) if record.get("step", 0) <= first_step]
     path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
     return path.open("a", encoding="utf-8")
+
+
+def _board(out: Path, step: int) -> Any:
+    """TensorBoard's writer, what was written past a step taken back."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
 
 
 def _wandb(out: Path, name: str) -> Any:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from schemas.errors import WrongCall
 from schemas.files import write_json
+from trainers.loop.position import latest
 from trainers.model.card import ModelCard, read_card
 from trainers.model.families import to_hf_config, weights_of
 from trainers.model.parts import hf_parts
@@ -23,11 +24,11 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 def newest_checkpoint(model: Path) -> Path:
-    """The newest whole checkpoint of a trained model."""
-    found = sorted((model / "checkpoints").glob("step-*/position.json"))
-    if not found:
+    """The newest whole checkpoint of a trained model; having none is refused."""
+    found = latest(model)
+    if found is None:
         raise WrongCall(f"{model} has no whole checkpoint yet")
-    return found[-1].parent
+    return found
 
 
 def hf_tensors(card: ModelCard, checkpoint: Path) -> Iterator[tuple[str, torch.Tensor]]:

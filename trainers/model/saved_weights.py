@@ -29,7 +29,6 @@ CONTENTS_NAMES: Final = {
     ("torch", "device"),
     ("collections", "OrderedDict"),
     ("builtins", "set"),
-    ("builtins", "getattr"),
     ("_codecs", "encode"),
     ("pathlib", "PosixPath"),
 }
@@ -39,8 +38,6 @@ class _Contents(pickle.Unpickler):
     """Unpickles a table of contents; any other class is refused by name."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "getattr"):
-            raise pickle.UnpicklingError("getattr")
         allowed = (module, name) in CONTENTS_NAMES or module.startswith(CONTENTS_MODULES)
         if not allowed and not (module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)):
             raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint")
@@ -68,11 +65,16 @@ def check_harmless(folder: Path) -> None:
     for index, place in contents.storage_data.items():
         if type(contents.state_dict_metadata.get(index.fqn)).__name__ != "BytesStorageMetadata":
             continue  # tensors are loaded as nothing else
-        with (folder / place.relative_path).open("rb") as file:
-            file.seek(place.offset)
-            _plain_only(io.BytesIO(file.read(place.length)), f"{folder}: {index.fqn}")
+        _plain_only(_entry(folder, place), f"{folder}: {index.fqn}")
     if (folder / "common.pt").exists():
         _plain_only(folder / "common.pt", str(folder / "common.pt"))
+
+
+def _entry(folder: Path, place: Any) -> io.BytesIO:
+    """The bytes of one entry of a checkpoint's files."""
+    with (folder / place.relative_path).open("rb") as file:
+        file.seek(place.offset)
+        return io.BytesIO(file.read(place.length))
 
 
 def _plain_only(source: Any, where: str) -> None:
@@ -121,10 +123,7 @@ class SavedWeights:
         return whole
 
     def _chunk(self, key: str, offsets: tuple[int, ...]) -> torch.Tensor:
-        place = self._places[key, offsets]
-        with (self.folder / place.relative_path).open("rb") as file:
-            file.seek(place.offset)
-            return torch.load(io.BytesIO(file.read(place.length)), weights_only=True, map_location="cpu")
+        return torch.load(_entry(self.folder, self._places[key, offsets]), weights_only=True, map_location="cpu")
 
     @staticmethod
     def _key(name: str) -> tuple[str, int | None]:
