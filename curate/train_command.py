@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -17,8 +18,6 @@ from schemas.errors import CurateError, WrongCall
 
 if TYPE_CHECKING:
     from trainers.stage import TrainConfig
-
-STAGE_FILE = "stage.json"  # the resolved recipe that the processes of a stage read
 
 
 class _StagesByDefault(click.Group):
@@ -154,7 +153,7 @@ def train(
         if slurm_per_node:
             from curate.slurm import submit
 
-            submit(recipe, manifest, out, parent, stage.config, slurm_per_node)
+            submit(recipe, manifest, out, parent, stages[number:], slurm_per_node)
             return
         if len(stages) > 1:
             click.echo(f"{stage.config.name}: training into {stage.out}", err=True)
@@ -180,22 +179,25 @@ def _check(config: TrainConfig, manifest: Any, out: Path, where: Path) -> None:
 def _launch(config: TrainConfig, manifest: Path, out: Path, stop_after: int | None) -> None:
     """A process for each rank; SIGTERM and SIGINT go on to them, and they save before they end."""
     from curate.train_panel import TrainingPanel
-    from schemas.files import write_json
+    from trainers.loop.position import write_stage
+    from trainers.loop.stopping import ASKING, held_back
 
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / STAGE_FILE, config.model_dump(mode="json", by_alias=True))
     processes = config.parallel.world_size
     command = [sys.executable, "-W", "ignore"]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command += ["-m", "trainers.train", str(out / STAGE_FILE), str(manifest), str(out)]
+    command += ["-m", "trainers.train", str(write_stage(config, out)), str(manifest), str(out)]
     command += [str(stop_after)] if stop_after else []
     panel = TrainingPanel(out, config.name)
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    environment = {"PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ}
+    if processes > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     if panel.live:
         environment["CURATE_QUIET"] = "1"
-    process = subprocess.Popen(command, env=environment)
-    before = {number: signal.signal(number, lambda *_: _forward(process)) for number in (signal.SIGTERM, signal.SIGINT)}
+    with held_back():
+        process = subprocess.Popen(command, env=environment)
+        forward = _Forward(process)
+        before = {number: signal.signal(number, forward) for number in ASKING}
     try:
         with panel:
             while process.poll() is None:
@@ -211,19 +213,24 @@ def _launch(config: TrainConfig, manifest: Path, out: Path, stop_after: int | No
         raise CurateError(f"training ended with status {status}; what was saved in {out} is kept, call again to go on")
 
 
-def _forward(process: subprocess.Popen[bytes]) -> None:
-    """Ask the training processes themselves to stop; torchrun between us would cut them off."""
-    import psutil
+class _Forward:
+    """Asks the training processes to stop; a second Ctrl-C does not wait for them to save."""
 
-    try:
-        parent = psutil.Process(process.pid)
-        every = [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for one in every:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process, self.interrupted = process, False
+
+    def __call__(self, number: int, frame: Any) -> None:
+        import psutil
+
+        force = number == signal.SIGINT and self.interrupted
+        self.interrupted |= number == signal.SIGINT
         try:
-            line = one.cmdline()
-        except psutil.Error:
-            continue
-        if "trainers.train" in line and "torch.distributed.run" not in line:
-            one.terminate()
+            parent = psutil.Process(self.process.pid)
+            every = [*parent.children(recursive=True), parent]
+        except psutil.NoSuchProcess:
+            return
+        if not force and number == signal.SIGINT:
+            click.echo("saving before the end; Ctrl-C again ends at once, and keeps the last checkpoint", err=True)
+        for one in every:
+            with contextlib.suppress(psutil.Error):
+                one.kill() if force else one.terminate()

@@ -13,6 +13,7 @@ from megatron.core import parallel_state, tensor_parallel
 
 from kernels.memory import keep_freed_pages
 from trainers.cpu_layer import activate_cpu_layer
+from trainers.megatron_changes import change_megatron
 from trainers.stage import TrainConfig
 
 TIMEOUT = timedelta(minutes=10)
@@ -26,6 +27,7 @@ def start_parallel(config: TrainConfig) -> None:
     gloo without.
     """
     on_cpu = activate_cpu_layer()
+    change_megatron()
     if on_cpu:
         keep_freed_pages()
     if "RANK" not in os.environ:

@@ -45,16 +45,21 @@ from trainers.start import Start, find_start, trajectory_digest, write_card
 
 
 def train_stage(
-    config: TrainConfig, manifest_path: Path, out: Path, stop_after: int | None = None, quiet: bool = False
+    config: TrainConfig,
+    manifest_path: Path,
+    out: Path,
+    stop_after: int | None = None,
+    quiet: bool = False,
+    signals: StopSignals | None = None,
 ) -> None:
-    """Train to the end of the schedule, or to `stop_after`; goes on from the last checkpoint in `out`."""
+    """Train to the end of the schedule, to `stop_after`, or until asked to stop; goes on where `out` ends."""
     folder = manifest_path if manifest_path.is_dir() else manifest_path.parent
     manifest = load_manifest(manifest_path)
     check_tokenizer(manifest, folder)
     start = find_start(config, manifest)
     start_parallel(config)
     try:
-        _Run(config, manifest, folder, out, start, quiet).train(stop_after)
+        _Run(config, manifest, folder, out, start, quiet, signals or StopSignals()).train(stop_after)
     finally:
         unset_num_microbatches_calculator()
         stop_parallel()
@@ -64,9 +69,16 @@ class _Run:
     """Everything one process holds while it trains."""
 
     def __init__(
-        self, config: TrainConfig, manifest: Manifest, folder: Path, out: Path, start: Start, quiet: bool
+        self,
+        config: TrainConfig,
+        manifest: Manifest,
+        folder: Path,
+        out: Path,
+        start: Start,
+        quiet: bool,
+        signals: StopSignals,
     ) -> None:
-        self.config, self.out, self.start, self.quiet = config, out, start, quiet
+        self.config, self.out, self.start, self.quiet, self.signals = config, out, start, quiet, signals
         self.manifest, self.folder = manifest, folder
         self.check = ShardCheck(manifest, folder, config)
         trajectory = trajectory_digest(config, start)
@@ -84,8 +96,6 @@ class _Run:
         if resumed:
             self.position = checkpoint.restore(resumed, self.model, self.optimizer)
         self.saves = Checkpoints(out, config.checkpoint)
-        self.signals = StopSignals()
-        self.signals.listen()
 
     def _model(self, drawn: bool) -> list[Any]:
         config, start = self.config, self.start
@@ -250,7 +260,7 @@ class _Run:
     def _stopped(self, step: int) -> None:
         self.saves.finish()
         if is_first():
-            write_json(self.out / STOPPED, {"step": step, "reason": "SIGTERM"})
+            write_json(self.out / STOPPED, {"step": step, "reason": "asked to stop"})
             print(f"step {step}  asked to stop: saved, call again to go on", file=sys.stderr, flush=True)
 
     def _say_blend(self, log: TrainingLog) -> None:
@@ -278,16 +288,21 @@ def documents_of(data: Blended, first: int, size: int) -> list[str]:
 
 def main() -> None:
     """Entry for torchrun and srun: CONFIG MANIFEST OUT [STOP_AFTER]."""
+    signals = StopSignals()
+    signals.listen()
     config, manifest, out = (Path(argument) for argument in sys.argv[1:4])
     stop_after = int(sys.argv[4]) if len(sys.argv) > 4 else None
     if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     try:
-        train_stage(load_stage(config), manifest, out, stop_after, quiet=bool(os.environ.get("CURATE_QUIET")))
+        quiet = bool(os.environ.get("CURATE_QUIET"))
+        train_stage(load_stage(config), manifest, out, stop_after, quiet, signals)
     except CurateError as error:
         if int(os.environ.get("RANK", "0")) == 0:
             print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    finally:
+        signals.close()
 
 
 if __name__ == "__main__":

@@ -98,12 +98,12 @@ def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_sam
     assert "the one before is kept" in errors
     assert [one.name for one in (out / "checkpoints").glob("step-*")] == ["step-00000003"]
     process = start(recipe, corpus, out)
-    wait_for(lambda: len((out / "log.jsonl").read_text().splitlines()) >= 9, process)
+    wait_for((out / "checkpoints" / "step-00000006").exists, process)
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 0, errors
     stopped = json.loads((out / "stopped.json").read_text())["step"]
-    assert 9 <= stopped < 20
+    assert 6 <= stopped < 20
     assert json.loads((out / "checkpoints" / f"step-{stopped:08d}" / "position.json").read_text())["step"] == stopped
     process = start(recipe, corpus, out)
     errors = process.communicate(timeout=120)[1]
@@ -111,6 +111,19 @@ def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_sam
     assert not (out / "stopped.json").exists()
     assert same(out, tmp_path / "whole")
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
+
+
+def test_ctrl_c_saves_on_every_rank_before_the_end(corpus: Path, tmp_path: Path) -> None:
+    recipe, out = stage(tmp_path, "interrupted", "data: 2", ("steps: 20", "steps: 2000")), tmp_path / "model"
+    command = [sys.executable, "-m", "curate.cli", "train", recipe, "--manifest", corpus, "--out", out]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(lambda: (out / "log.jsonl").exists() and len(log(out)) > 3, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to launcher, torchrun and ranks
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 0, errors
+    assert "Ctrl-C again ends at once" in errors
+    stopped = json.loads((out / "stopped.json").read_text())["step"]
+    assert (out / "checkpoints" / f"step-{stopped:08d}" / "position.json").exists()
 
 
 def test_kept_checkpoints_are_the_last_and_every_nth(corpus: Path, tmp_path: Path) -> None:

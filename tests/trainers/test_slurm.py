@@ -16,6 +16,7 @@ pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import log, stage
+from trainers.chain import PlannedStage
 from trainers.stage import load_stage
 
 pytestmark = pytest.mark.slow
@@ -101,9 +102,8 @@ def test_a_job_trains_is_preempted_and_goes_on(slurm: dict[str, str], corpus: Pa
     assert number.isdigit()
 
     def state() -> str:
-        return subprocess.run(
-            ["squeue", "-h", "-j", number, "-o", "%T"], env=slurm, capture_output=True, text=True
-        ).stdout.strip()
+        told = subprocess.run(["squeue", "-h", "-j", number, "-o", "%T"], env=slurm, capture_output=True, text=True)
+        return told.stdout.strip() if told.returncode == 0 else "a controller too busy to tell"
 
     deadline = time.monotonic() + 150
     while not ((out / "log.jsonl").exists() and len(log(out)) > 5):
@@ -123,9 +123,15 @@ def test_a_job_trains_is_preempted_and_goes_on(slurm: dict[str, str], corpus: Pa
 def test_the_script_of_several_nodes_meets_at_the_first(tmp_path: Path) -> None:
     from curate.slurm import script
 
-    config = load_stage(stage(tmp_path, "many", "tensor: 2, data: 8", ("global: 8", "global: 16")))
-    text = script(tmp_path / "many.yaml", tmp_path / "run", tmp_path / "model", None, config, 8)
+    wide = load_stage(stage(tmp_path, "many", "tensor: 2, data: 8", ("global: 8", "global: 16")))
+    narrow = load_stage(stage(tmp_path, "few", "tensor: 2"))
+    chain = [PlannedStage(wide, tmp_path / "model" / "many"), PlannedStage(narrow, tmp_path / "model" / "few")]
+    text = script(tmp_path / "many.yaml", tmp_path / "run", tmp_path / "model", None, chain, 8)
     assert "#SBATCH --nodes=2" in text
-    assert "srun --ntasks=2 --ntasks-per-node=1" in text
+    assert "srun --nodes=2 --ntasks=2 --ntasks-per-node=1" in text
     assert "--nnodes=2 --nproc-per-node=8 --rdzv-backend=c10d" in text
+    assert "srun --nodes=1 --ntasks=1 --ntasks-per-node=1" in text
+    assert "--nnodes=1 --nproc-per-node=2 --rdzv-backend=c10d" in text
+    assert text.index("model/many/stage.json") < text.index("model/few/stage.json")
     assert "#SBATCH --signal=TERM@120" in text
+    assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0

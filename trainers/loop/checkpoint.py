@@ -9,22 +9,18 @@ renamed once all writers of all ranks are done.
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from megatron.core import dist_checkpointing
-from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.dist_checkpointing.strategies.async_utils import AsyncCallsQueue
 from megatron.core.dist_checkpointing.strategies.torch import TorchDistSaveShardedStrategy
-from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from torch.distributed.checkpoint.api import CheckpointException
 
 from schemas.errors import CurateError
@@ -39,15 +35,6 @@ from trainers.stage import CheckpointConfig
 def _sharding() -> dict[str, Any]:
     """How the optimizer's state is cut; Megatron adds the process group of the moment, so each call has its own."""
     return {"distrib_optim_sharding_type": "fully_reshardable", "distrib_optim_fully_reshardable_mem_efficient": False}
-
-
-@lru_cache(maxsize=1)
-def _results_queue() -> Any:
-    """Where writers tell what they wrote; Megatron starts it by spawning, which imports the whole trainer again."""
-    return multiprocessing.get_context("fork").Manager().Queue()
-
-
-filesystem_async._get_write_results_queue = _results_queue
 
 
 def model_state(model: Sequence[Any]) -> dict[str, Any]:
@@ -157,17 +144,6 @@ def _first_line(error: BaseException) -> str:
     if isinstance(error, CheckpointException) and error.failures:  # what went wrong on the first rank that failed
         error = next(iter(error.failures.values()))[0]
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-
-
-def _set_states_but_step(self: Any, model_param: Any, tensors: dict[str, Any]) -> None:
-    """Megatron restores `step` with the parameter groups, yet asks each parameter's tensors for it."""
-    group, order = self.model_param_group_index_map[model_param]
-    state = self.optimizer.state[self.optimizer.param_groups[group]["params"][order]]
-    _set_states(self, model_param, {**({"step": state["step"]} if "step" in state else {}), **tensors})
-
-
-_set_states = DistributedOptimizer._set_main_param_and_optimizer_states
-DistributedOptimizer._set_main_param_and_optimizer_states = _set_states_but_step
 
 
 def _with_empty_moments(optimizer: Any) -> None:

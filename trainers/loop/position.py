@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import WrongCall
-from schemas.files import read_json
+from schemas.files import read_json, write_json
+from trainers.stage import TrainConfig
 
+STAGE_FILE = "stage.json"  # the resolved recipe that the processes of a stage read
 STOPPED = "stopped.json"  # written when a run was asked to stop and saved
 
 
@@ -25,6 +27,13 @@ class Position:
 def checkpoint_folder(out: Path, step: int) -> Path:
     """Folder of the checkpoint after `step` steps."""
     return out / "checkpoints" / f"step-{step:08d}"
+
+
+def write_stage(config: TrainConfig, out: Path) -> Path:
+    """Write the resolved recipe for the processes of a stage."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / STAGE_FILE, config.model_dump(mode="json", by_alias=True))
+    return out / STAGE_FILE
 
 
 def latest(out: Path) -> Path | None:

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import torch
-from megatron.core.transformer import attention
 
 from trainers.model.config import ModelConfig, RotaryScaling
 
@@ -83,7 +82,3 @@ def _turned(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: f
 def rotate(vectors: torch.Tensor, angles: torch.Tensor, *ignored: Any, **also_ignored: Any) -> torch.Tensor:
     """Queries or keys [s, b, heads, width] turned by angles [s, b or 1, 1, width]."""
     return _Rotation.apply(vectors, angles)  # type: ignore[no-any-return]
-
-
-# Megatron's unfused form makes five passes and two copies where this makes two.
-attention.apply_rotary_pos_emb = rotate

@@ -1,0 +1,87 @@
+"""Every place where Megatron-Core 0.16 itself is changed, each with its reason; made once, before a model is built."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from megatron.core.dist_checkpointing.dict_utils import nested_values
+from megatron.core.dist_checkpointing.mapping import ShardedTensorFactory
+from megatron.core.dist_checkpointing.strategies import filesystem_async
+from megatron.core.dist_checkpointing.strategies.torch import MCoreSavePlanner
+from megatron.core.dist_checkpointing.utils import extract_sharded_tensors_and_factories
+from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
+from megatron.core.transformer import attention
+
+from trainers.model.rotary import rotate
+
+
+@lru_cache(maxsize=1)
+def change_megatron() -> None:
+    """Put the functions of this file in the place of Megatron's."""
+    # Megatron's unfused rotation makes five passes and two copies where ours makes two.
+    attention.apply_rotary_pos_emb = rotate
+    # Megatron starts this queue by spawning, which imports the whole trainer again.
+    filesystem_async._get_write_results_queue = _results_queue
+    # Megatron clones each tensor that is a part of a larger memory; the writer is forked, and keeps what was.
+    MCoreSavePlanner.resolve_data = _resolved_without_copy
+    # Megatron gathers the state over data ranks into new memory even where there is one rank.
+    DistributedOptimizer.sharded_param_state_fully_reshardable = _state_without_gathering
+    # Megatron restores `step` with the parameter groups, yet asks each parameter's tensors for it.
+    DistributedOptimizer._set_main_param_and_optimizer_states = _set_states_but_step
+
+
+@lru_cache(maxsize=1)
+def _results_queue() -> Any:
+    return multiprocessing.get_context("fork").Manager().Queue()
+
+
+_resolve_data = MCoreSavePlanner.resolve_data
+_gathered_state = DistributedOptimizer.sharded_param_state_fully_reshardable
+_set_states = DistributedOptimizer._set_main_param_and_optimizer_states
+
+
+def _resolved_without_copy(self: Any, item: Any) -> Any:
+    return own_storage(_resolve_data(self, item))
+
+
+def own_storage(value: Any) -> Any:
+    """The same memory as a tensor of its own, where `value` is a whole stretch of a larger CPU tensor."""
+    if not isinstance(value, torch.Tensor) or value.device.type != "cpu" or not value.is_contiguous():
+        return value
+    flat = value.detach().reshape(-1).view(torch.uint8).numpy()
+    return torch.from_numpy(flat).view(value.dtype).view(value.shape)
+
+
+def _state_without_gathering(self: Any, weights: Any, is_loading: bool = False, metadata: Any = None) -> Any:
+    """Main weights and moments of each parameter, as Megatron lays them out after its gathering."""
+    if is_loading or self.data_parallel_group.size() > 1:
+        return _gathered_state(self, weights, is_loading, metadata)
+    sharded = {one.data: one for one in nested_values(extract_sharded_tensors_and_factories(weights)[0])}
+    parameters = [parameter for buffer in self.buffers for parameter in buffer.param_index_map]
+    return {
+        number: {
+            name: _like(sharded[parameter], name, tensor)
+            for name, tensor in self._get_main_param_and_optimizer_states(parameter).items()
+            if name != "step"
+        }
+        for number, parameter in enumerate(parameters)
+    }
+
+
+def _like(weight: Any, name: str, state: torch.Tensor) -> Any:
+    """A tensor of the optimizer's state, cut over ranks as its weight is."""
+    data = state.detach().reshape(weight.data.shape)
+    kind = {} if isinstance(weight, ShardedTensorFactory) else {"dtype": data.dtype}
+    made = replace(weight, key=f"optimizer.state.{name}.{weight.key}", data=data, **kind)
+    made.validate_metadata_integrity()
+    return made
+
+
+def _set_states_but_step(self: Any, parameter: Any, tensors: dict[str, Any]) -> None:
+    group, order = self.model_param_group_index_map[parameter]
+    state = self.optimizer.state[self.optimizer.param_groups[group]["params"][order]]
+    _set_states(self, parameter, {**({"step": state["step"]} if "step" in state else {}), **tensors})
