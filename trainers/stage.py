@@ -227,6 +227,11 @@ class TrainConfig(Strict):
         """Micro-batches of a step on one data-parallel rank."""
         return self.batch.at(step) // (self.batch.micro * self.parallel.data)
 
+    @property
+    def whole_micro_batches(self) -> int:
+        """Micro-batches of a full batch, the ramp behind it, on one data-parallel rank."""
+        return self.batch.global_ // (self.batch.micro * self.parallel.data)
+
     def trajectory_digest(self) -> str:
         """Digest of everything that decides the weights; layout, logging and saving do not."""
         decides = {"stage", "seed", "precision", "model", "data", "schedule", "optimizer", "lora", "spikes"}

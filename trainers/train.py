@@ -32,7 +32,7 @@ from trainers.loop.forward import run_micro_batches
 from trainers.loop.measures import by_part, memory_bytes, utilisation
 from trainers.loop.optimizer import apply_gradients, build_optimizer, gradient_norm, group_factors, set_rate
 from trainers.loop.position import STOPPED, Position, check_same_run, latest, read_position
-from trainers.loop.records import read_log
+from trainers.loop.records import newest_first, read_log
 from trainers.loop.spikes import SpikeWatch
 from trainers.loop.stopping import StopSignals
 from trainers.loop.training_log import TrainingLog
@@ -118,7 +118,7 @@ class _Run:
         """Step until the end; save, validate and log on the way."""
         config, out = self.config, self.out
         last = min(self.data.steps, stop_after or self.data.steps)
-        log = TrainingLog(out, self.position.step, config.log, config.name, self.quiet)
+        log = TrainingLog(out, self.position, config.log, config.name, self.quiet)
         if is_first():
             write_json(out / "train.json", self._settings())
             write_card(out, config, self.start, self.manifest, self.folder)
@@ -164,7 +164,8 @@ class _Run:
         """What is ordinary by the steps so far, and how many were not; the same on every rank."""
         events = read_log(self.out / "events.jsonl")
         count = sum(1 for one in events if one["event"] == "spike")
-        return SpikeWatch(self.config.spikes, read_log(self.out / "log.jsonl"), count)
+        records = (record for _, record in newest_first(self.out / "log.jsonl"))
+        return SpikeWatch(self.config.spikes, records, list(self.data.training.components), count)
 
     def _settings(self) -> dict[str, Any]:
         """What `train.json` says: the recipe, its length in steps, and the data."""

@@ -19,7 +19,7 @@ from tokenization.shards import GRADES, coded, shard_schema, write_shard
 from trainers.context import own_positions, whole_order
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import PlannedPhase, make_blend
-from trainers.data.packs import Packs
+from trainers.data.packs import Packs, pack
 from trainers.data.windows import EndOfText, Windows, WindowSettings
 
 
@@ -88,8 +88,8 @@ def test_best_fit_packs_everything_once_and_overflows_nothing(lengths: list[int]
 def test_packs_hold_whole_conversations_and_mask_what_is_not_learned(tmp_path: Path) -> None:
     stream = np.random.default_rng(2)
     tokens = shards(tmp_path, [stream.integers(1, 99, n).tolist() for n in stream.integers(5, 60, 80)], learned=3)
-    packs = Packs(tokens, 128, 3, "assistant", "authority", 0)
-    assert packs.fill > 0.95
+    packs = Packs(tokens, pack(tokens, 128), 128, 3, "assistant", "authority", 0)
+    assert pack(tokens, 128).fill > 0.95
     seen: list[int] = []
     for number in range(packs.per_epoch):
         sample, pieces = packs.sample(number), packs.pieces(number)
@@ -111,7 +111,7 @@ def test_packs_hold_whole_conversations_and_mask_what_is_not_learned(tmp_path: P
         expected = [n for n in range(2 * packs.per_epoch) if any(piece.row == row for piece in packs.pieces(n))]
         assert packs.numbers_of_row(row, 2 * packs.per_epoch).tolist() == expected
     with pytest.raises(WrongCall, match=r"mix/part: a conversation of \d+ tokens does not fit"):
-        Packs(tokens, 32, 3, "assistant", "authority", 0)
+        pack(tokens, 32)
 
 
 def test_packing_real_lengths_is_over_98_percent_full(shared: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_token_beyond_the_vocabulary_is_named_with_its_document(tmp_path: Path
     from trainers.data.datasets import Blended
 
     tokens = shards(tmp_path, [[1, 2, 3, 4]] * 3 + [[1, 999, 3, 4]], learned=1)
-    packs = Packs(tokens, 8, 1, "assistant", "authority", 0)
+    packs = Packs(tokens, pack(tokens, 8), 8, 1, "assistant", "authority", 0)
     blend = make_blend([PlannedPhase(1.0, {"m/talks": 1.0})], 0.0, {"m/talks": packs.per_epoch}, None, packs.per_epoch)
     data = Blended(blend, {"m/talks": packs}, ["m/talks|A"], 100)
     with pytest.raises(CurateError, match=r"m/talks holds the token id 999, beyond the vocabulary of 100.*1-1"):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainers.loop.records import cut_log, newest_first
 from trainers.loop.schedule import learning_rate
 from trainers.loop.spikes import SpikeWatch
 from trainers.stage import BatchConfig, ScheduleConfig, SpikeConfig
@@ -52,7 +58,7 @@ def records(count: int) -> list[dict[str, Any]]:
 
 
 def test_spikes_are_told_by_component() -> None:
-    watch = SpikeWatch(SpikeConfig(loss_factor=1.5, norm_factor=10), records(20))
+    watch = SpikeWatch(SpikeConfig(loss_factor=1.5, norm_factor=10), records(20)[::-1], ["a", "b"])
     assert watch.reason({"b": 5.2}, {"b": 100}, 1.1) is None, "a hard component alone is no spike"
     assert "such a batch usually has" in str(watch.reason({"a": 4.0, "b": 5.0}, {"a": 900, "b": 10}, 1.0))
     assert "gradient norm 11" in str(watch.reason({"a": 2.1}, {"a": 10}, 11.0))
@@ -60,4 +66,35 @@ def test_spikes_are_told_by_component() -> None:
     assert "norm is inf" in str(watch.reason({"a": 2.0}, {"a": 10}, math.inf))
     assert watch.reason({"new": 99.0}, {"new": 10}, 1.0) is None, "what was never seen has no usual loss"
     assert watch.count == 4
-    assert SpikeWatch(SpikeConfig(), [*records(12), {"spike": "skip"}], 1).count == 1
+    assert SpikeWatch(SpikeConfig(), [{"spike": "skip"}, *records(12)], ["a"], 1).count == 1
+
+
+def test_a_watch_reads_no_more_of_a_log_than_its_windows_hold() -> None:
+    settings = SpikeConfig(window=10, loss_factor=1.5)
+    rare = [{"loss_by": {"component": {"rare": float(n)}}, "grad_norm": 1.0} for n in range(3)]
+    read: list[int] = []
+
+    def log(newest: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for record in newest:
+            read.append(1)
+            yield record
+
+    watch, whole = (SpikeWatch(settings, log(newest), ["a", "b"]) for newest in (records(500)[::-1], records(10)[::-1]))
+    assert len(read) == 20
+    assert watch.reason({"a": 11.0}, {"a": 10}, 1.0) is not None
+    assert whole.reason({"a": 3.0}, {"a": 10}, 1.0) is None
+    read.clear()
+    watch = SpikeWatch(settings, log([*records(40)[::-1], *rare]), ["a", "rare"])
+    assert len(read) == 43, "a component seldom drawn is looked for to the beginning"
+
+
+@given(st.lists(st.integers(0, 5), max_size=30), st.integers(0, 40), st.integers(1, 60))
+def test_a_log_is_cut_after_the_last_record_that_is_kept(batches: list[int], samples: int, cut_off: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.jsonl"
+        ends = np.cumsum(batches).tolist()
+        lines = [json.dumps({"step": n, "end": end}) + "\n" for n, end in enumerate(ends)]
+        path.write_text("".join(lines) + '{"step": 99, "torn": 1, "filling": "' + "x" * cut_off)
+        assert [record["end"] for _, record in newest_first(path)] == ends[::-1]
+        cut_log(path, lambda record: record["end"] <= samples)
+        assert path.read_text() == "".join(line for line, end in zip(lines, ends, strict=True) if end <= samples)

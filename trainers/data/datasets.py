@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from schemas.errors import CurateError, WrongCall
 from schemas.manifest import ComponentShards, Manifest
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import Blend, PlannedPhase, check_mixtures, make_blend, mixtures_of, planned_phases
-from trainers.data.packs import Packs
+from trainers.data.packs import Packing, Packs, pack
 from trainers.data.samples import Sample, Samples
 from trainers.data.windows import EndOfText, Windows, WindowSettings
 from trainers.stage import TrainConfig
@@ -65,10 +64,18 @@ class StageData:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Rows to draw from, and how many samples one pass over them gives; `packing` where they are conversations."""
+
+    tokens: ArrowTokens
+    packing: Packing | None
+    per_epoch: int
+
+
+@dataclass(frozen=True)
 class _Component:
-    training: ArrowTokens
-    validation: ArrowTokens | None
-    kind: str
+    training: _Rows
+    validation: _Rows | None
 
 
 def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Path) -> StageData:
@@ -84,9 +91,8 @@ def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Pat
         for name, part in manifest.mixtures[mixture].components.items():
             components[f"{mixture}/{name}"] = _split(f"{mixture}/{name}", part, kind, config, folder, manifest.digest)
     phases = planned_phases(config.data, manifest)
-    per_epoch = {name: _per_epoch(one.training, one.kind, config) for name, one in components.items()}
     used = {name: any(phase.weights.get(name) for phase in phases) for name in components}
-    per_epoch = {name: count if used[name] else 0 for name, count in per_epoch.items()}
+    per_epoch = {name: one.training.per_epoch if used[name] else 0 for name, one in components.items()}
     if config.schedule.epochs is not None:
         return _by_epochs(config, manifest, cache, components, per_epoch)
     steps = config.schedule.steps or _steps_of_tokens(config)
@@ -137,17 +143,16 @@ def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, fol
     validation = whole.part(f"{digest[:16]}/{name}/valid-{cut}-{count}", cut, count)
     enough = kept and (kind == "conversations" or validation.sequence_lengths.sum() > config.data.sequence_length)
     if not enough:
-        return _Component(whole.part(f"{digest[:16]}/{name}/train-0-{count}", 0, count), None, kind)
-    return _Component(training, validation, kind)
+        whole = whole.part(f"{digest[:16]}/{name}/train-0-{count}", 0, count)
+        return _Component(_rows(whole, kind, config.data.sequence_length), None)
+    return _Component(*(_rows(part, kind, config.data.sequence_length) for part in (training, validation)))
 
 
-def _per_epoch(tokens: ArrowTokens, kind: str, config: TrainConfig) -> int:
-    """Samples one pass over a component gives; none where it has not enough tokens for one."""
-    if not len(tokens):
-        return 0
+def _rows(tokens: ArrowTokens, kind: str, length: int) -> _Rows:
     if kind == "conversations":
-        return Packs(tokens, config.data.sequence_length, config.seed, config.data.loss, "authority", 0).per_epoch
-    return max(0, (int(tokens.sequence_lengths.sum(dtype=np.int64)) - 1) // config.data.sequence_length)
+        packing = pack(tokens, length)
+        return _Rows(tokens, packing, len(packing))
+    return _Rows(tokens, None, max(0, (int(tokens.sequence_lengths.sum(dtype=np.int64)) - 1) // length))
 
 
 def _opened(
@@ -163,10 +168,9 @@ def _opened(
     tags: list[str] = []
     opened: dict[str, Samples] = {}
     for name, count in zip(blend.names, counts, strict=True):
-        one = components[name]
-        names = one.training.names("authority")
-        opened[name] = _samples(one.training, one.kind, config, settings, int(count), "authority", len(tags))
-        tags += [f"{name}|{grade}" for grade in names]
+        rows = components[name].training
+        opened[name] = _samples(rows, config, settings, int(count), "authority", len(tags))
+        tags += [f"{name}|{grade}" for grade in rows.tokens.names("authority")]
     training = Blended(blend, opened, tags, manifest.tokenizer.vocabulary)
     return StageData(training, _validation(config, settings, components), steps)
 
@@ -178,13 +182,12 @@ def _validation(config: TrainConfig, settings: WindowSettings, components: dict[
     opened: dict[str, Samples] = {}
     sizes: dict[str, int] = {}
     for name, one in components.items():
-        held = one.validation
-        if held is None or not (count := _per_epoch(held, one.kind, config)):
+        rows = one.validation
+        if rows is None or not rows.per_epoch:
             continue
-        names = held.names("source")
-        sizes[name] = count
-        opened[name] = _samples(held, one.kind, config, settings, wanted, "source", len(tags))
-        tags += [f"{name}|{source}" for source in names]
+        sizes[name] = rows.per_epoch
+        opened[name] = _samples(rows, config, settings, wanted, "source", len(tags))
+        tags += [f"{name}|{source}" for source in rows.tokens.names("source")]
     if not sizes:
         return None
     shares = [PlannedPhase(1.0, {name: float(count) for name, count in sizes.items()})]
@@ -193,8 +196,9 @@ def _validation(config: TrainConfig, settings: WindowSettings, components: dict[
 
 
 def _samples(
-    tokens: ArrowTokens, kind: str, config: TrainConfig, settings: WindowSettings, wanted: int, column: str, base: int
-) -> Any:
-    if kind == "conversations":
-        return Packs(tokens, config.data.sequence_length, config.seed, config.data.loss, column, base)
-    return Windows(tokens, settings, max(1, wanted), column, base)
+    rows: _Rows, config: TrainConfig, settings: WindowSettings, wanted: int, column: str, base: int
+) -> Packs | Windows:
+    if rows.packing is not None:
+        data = config.data
+        return Packs(rows.tokens, rows.packing, data.sequence_length, config.seed, data.loss, column, base)
+    return Windows(rows.tokens, settings, max(1, wanted), column, base)

@@ -6,6 +6,7 @@ pack is the sum of the losses of its conversations alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,12 +18,40 @@ from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.samples import IGNORED, Piece, Sample
 
 
+@dataclass(frozen=True)
+class Packing:
+    """Rows of each pack: `rows[starts[n]:starts[n + 1]]` are those of pack n; `fill`: share of all places used."""
+
+    rows: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    fill: float
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+def pack(tokens: ArrowTokens, sequence_length: int) -> Packing:
+    """Conversations best-fit into packs; one that is longer than a pack is refused."""
+    lengths = tokens.sequence_lengths.astype(np.int64) - 1  # the last token is only ever a label
+    if len(lengths) and lengths.max() > sequence_length:
+        component = "/".join(tokens.path_prefix.split("/")[1:-1])
+        raise WrongCall(
+            f"{component}: a conversation of {int(lengths.max()) + 1} tokens does not fit into "
+            f"data.sequence_length {sequence_length}; raise it, or lower conversations.max_tokens in the recipe"
+        )
+    bins, count = best_fit(np.maximum(lengths, 1), sequence_length)
+    order = np.argsort(bins, kind="stable")
+    starts = np.searchsorted(bins[order], np.arange(count + 1))
+    return Packing(order, starts, float(lengths.sum() / max(1, count * sequence_length)))
+
+
 class Packs:
     """Packs of at most `sequence_length` tokens; each epoch goes through all of them in an order of its own."""
 
     def __init__(
         self,
         tokens: ArrowTokens,
+        packing: Packing,
         sequence_length: int,
         seed: int,
         loss: Literal["assistant", "last"],
@@ -31,20 +60,8 @@ class Packs:
     ) -> None:
         self.tokens, self.length, self.seed, self.loss = tokens, sequence_length, seed, loss
         self.column, self.base = tag_column, tag_base
-        # The last token of a conversation is only ever a label.
-        lengths = tokens.sequence_lengths.astype(np.int64) - 1
-        if len(lengths) and lengths.max() > sequence_length:
-            component = "/".join(tokens.path_prefix.split("/")[1:-1])
-            raise WrongCall(
-                f"{component}: a conversation of {int(lengths.max()) + 1} tokens does not fit into "
-                f"data.sequence_length {sequence_length}; raise it, or lower conversations.max_tokens in the recipe"
-            )
-        bins, self.per_epoch = best_fit(np.maximum(lengths, 1), sequence_length)
-        order = np.argsort(bins, kind="stable")
-        self._rows: npt.NDArray[np.int64] = order
-        self._starts = np.searchsorted(bins[order], np.arange(self.per_epoch + 1))
+        self._rows, self._starts, self.per_epoch = packing.rows, packing.starts, len(packing)
         self._orders: dict[int, npt.NDArray[np.int64]] = {}
-        self.fill = float(lengths.sum() / max(1, self.per_epoch * sequence_length))
 
     def _pack(self, number: int) -> int:
         epoch, place = divmod(number, self.per_epoch)

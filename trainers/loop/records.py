@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import mmap
 import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,26 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return found
+
+
+def newest_first(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Whole records of a log, the last one first, each with the offset where it ends; reads no more than asked."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        end = text.rfind(b"\n") + 1
+        while end:
+            start = text.rfind(b"\n", 0, end - 1) + 1
+            with contextlib.suppress(ValueError):
+                yield end, json.loads(text[start:end])
+            end = start
+
+
+def cut_log(path: Path, kept: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Cut off the records after the last one that is kept."""
+    end = next((end for end, record in newest_first(path) if kept(record)), 0)
+    with path.open("ab") as file:
+        file.truncate(end)
 
 
 def record_of_step(path: Path, step: int) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from trainers.stage import SpikeConfig
@@ -20,15 +20,29 @@ FEWEST = 10  # steps before the median means anything
 class SpikeWatch:
     """Remembers the losses by component and the norms of the last ordinary steps."""
 
-    def __init__(self, settings: SpikeConfig, records: Iterable[Mapping[str, Any]], count: int = 0) -> None:
-        """Remember what a log tells of earlier steps; `count`: spikes so far."""
+    def __init__(
+        self,
+        settings: SpikeConfig,
+        newest_first: Iterable[Mapping[str, Any]],
+        components: Collection[str],
+        count: int = 0,
+    ) -> None:
+        """Remember the last steps that a log tells of, no more than the windows hold; `count`: spikes so far."""
         self.settings = settings
         self._losses: dict[str, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=settings.window)
         self.count = count
-        for record in records:
+        for record in newest_first:
             if not record.get("spike"):
-                self._remember(record["loss_by"]["component"], record["grad_norm"])
+                self._recall(record["loss_by"]["component"], record["grad_norm"])
+            windows = [self._norms, *(self._losses.get(name, ()) for name in components)]
+            if all(len(window) == settings.window for window in windows):
+                break
+
+    def _recall(self, losses: Mapping[str, float], norm: float) -> None:
+        for name, loss in losses.items():
+            _before(self._losses.setdefault(name, deque(maxlen=self.settings.window)), loss)
+        _before(self._norms, norm)
 
     def reason(self, losses: Mapping[str, float], tokens: Mapping[str, int], norm: float) -> str | None:
         """Why a step is a spike, or None where it is ordinary; ordinary steps are remembered.
@@ -69,3 +83,8 @@ class SpikeWatch:
                     f"the gradient norm {norm:.4g} is above {self.settings.norm_factor:g} times the usual {median:.4g}"
                 )
         return None
+
+
+def _before(window: deque[float], value: float) -> None:
+    if len(window) != window.maxlen:
+        window.appendleft(value)

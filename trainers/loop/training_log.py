@@ -5,31 +5,37 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import WrongCall
-from trainers.loop.records import read_log
+from trainers.loop.position import Position
+from trainers.loop.records import cut_log
 from trainers.parallel import is_first
 from trainers.stage import LogConfig
 
 
 class TrainingLog:
-    """Writes one record a step on the first rank; on resume, records past the checkpoint are cut off."""
+    """Writes one record a step on the first rank; on resume, records past the checkpoint are cut off.
 
-    def __init__(self, out: Path, first_step: int, settings: LogConfig, name: str, quiet: bool = False) -> None:
+    Samples say what is past it: they only rise, where steps go back after a rollback.
+    """
+
+    def __init__(self, out: Path, position: Position, settings: LogConfig, name: str, quiet: bool = False) -> None:
         self.active, self.quiet = is_first(), quiet
         if not self.active:
             return
         self.out = out
         out.mkdir(parents=True, exist_ok=True)
-        self._file = _continued(out / "log.jsonl", first_step)
-        self._events = _continued(out / "events.jsonl", first_step)
+        for file in ("log.jsonl", "events.jsonl"):
+            cut_log(out / file, lambda record: _samples_after(record) <= position.samples)
+        self._file = (out / "log.jsonl").open("a", encoding="utf-8")
+        self._events = (out / "events.jsonl").open("a", encoding="utf-8")
         self._board: Any = None
         self._run: Any = None
         if settings.tensorboard:
-            self._board = _board(out, first_step)
+            self._board = _board(out, position.step)
         if settings.wandb:
             self._run = _wandb(out, name)
 
@@ -63,7 +69,8 @@ class TrainingLog:
         if not self.active:
             return
         self._file.close()
-        self._file = _continued(self.out / "log.jsonl", step)
+        cut_log(self.out / "log.jsonl", lambda record: record["step"] <= step)
+        self._file = (self.out / "log.jsonl").open("a", encoding="utf-8")
         if self._board is not None:
             self._board.close()
             self._board = _board(self.out, step)
@@ -83,10 +90,8 @@ class TrainingLog:
 SAID = ("loss", "validation_loss", "grad_norm", "learning_rate", "tokens_per_second", "mfu")
 
 
-def _continued(path: Path, first_step: int) -> Any:
-    kept = [record for record in read_log(path) if record.get("step", 0) <= first_step]
-    path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-    return path.open("a", encoding="utf-8")
+def _samples_after(record: Mapping[str, Any]) -> int:
+    return int(record.get("first_sample", 0)) + int(record.get("batch", 0))
 
 
 def _board(out: Path, step: int) -> Any:

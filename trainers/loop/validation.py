@@ -31,7 +31,7 @@ def evaluate(config: TrainConfig, model: list[Any], data: Blended) -> Losses:
     reader = BatchReader(data, config, 0)
     total, tokens, tags = 0.0, 0, [(0.0, 0)] * len(data.tags)
     for _ in range(config.validation.batches):
-        told = run_micro_batches(config, model, reader, _micro_batches(config), forward_only=True)
+        told = run_micro_batches(config, model, reader, config.whole_micro_batches, forward_only=True)
         total, tokens = total + told.total, tokens + told.tokens
         tags = [(a + c, b + d) for (a, b), (c, d) in zip(tags, told.by_tag, strict=True)]
     reader.close()
@@ -43,11 +43,7 @@ def _entropy(config: TrainConfig, model: list[Any], data: Blended, vocabulary: i
     reader = BatchReader(data, config, 0)
     total = places = 0.0
     for _ in range(config.validation.batches):
-        summed, count = summed_entropy(config, model, reader, _micro_batches(config), vocabulary)
+        summed, count = summed_entropy(config, model, reader, config.whole_micro_batches, vocabulary)
         total, places = total + summed, places + count
     reader.close()
     return total / places if places else float("nan")
-
-
-def _micro_batches(config: TrainConfig) -> int:
-    return config.batch.global_ // (config.batch.micro * config.parallel.data)
