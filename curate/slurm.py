@@ -74,7 +74,7 @@ def _run(command: str, out: Path) -> list[str]:
     """Requeued where it stopped to go on later, ended where it failed."""
     return [
         f"{command} || status=$?",
-        f'if compgen -G "{out}/{STOPPED}" "{out}/*/{STOPPED}" > /dev/null',
+        f'if ls "{out}/{STOPPED}" "{out}"/*/{STOPPED} 2> /dev/null | grep -q .',
         'then scontrol requeue "$SLURM_JOB_ID"; exit 0; fi',
         '[ "${status:-0}" = 0 ] || exit "$status"',
     ]
