@@ -31,6 +31,14 @@ SIZES = {
     "medium": {"layers": 8, "hidden": 512, "ffn": 1376, "length": 512, "batch": 4},
 }
 
+RENDEZVOUS = (
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)  # the Trainer would wrap its model by them
+
 
 def stage(folder: Path, size: str, steps: int, every: int = 100_000) -> Path:
     path = folder / f"{size}-{every}.yaml"
@@ -57,66 +65,104 @@ def measure_steps(folder: Path, run: Path, steps: int) -> None:
 
 
 def side_by_side(run: Path, size: str, steps: int) -> None:
-    """transformers' Trainer, and before each of its steps one of ours: same process, threads, model, batches, precision.
+    """Our steps here, and between them those of transformers' Trainer in a process of its own.
 
-    AdamW, clipping at 1, fp32. The machine's other load meets both alike.
+    Same threads, model, batches and precision; AdamW, clipping at 1, fp32. One waits while the other
+    steps, so the machine's other load meets both alike.
     """
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM, Trainer, TrainerCallback, TrainingArguments
 
     from schemas.manifest import load_manifest
     from trainers.data.reader import BatchReader
     from trainers.loop.spikes import SpikeWatch
-    from trainers.model.architecture import padded_vocabulary
+    from trainers.loop.stopping import StopSignals
     from trainers.parallel import start_parallel
     from trainers.stage import load_stage
     from trainers.start import find_start
     from trainers.train import _Run
 
     torch.set_num_threads(os.cpu_count() or 1)
+    shape = SIZES[size]
+    ours: list[float] = []
+    theirs: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:
-        config, manifest, shape = load_stage(stage(Path(scratch), size, steps + 5)), load_manifest(run), SIZES[size]
+        config, manifest = load_stage(stage(Path(scratch), size, steps + 5)), load_manifest(run)
         start_parallel(config)
-        mine = _Run(config, manifest, run, Path(scratch) / "out", find_start(config, manifest), quiet=True)
-        reader, watch = BatchReader(mine.data.training, config, 0), SpikeWatch(config.spikes, [])
+        mine = _Run(config, manifest, run, Path(scratch) / "out", find_start(config, manifest), True, StopSignals())
+        torch.save(
+            [torch.from_numpy(mine.data.training[n].tokens) for n in range(shape["batch"] * steps)],
+            Path(scratch) / "rows.pt",
+        )
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            __file__,
+            "--peer",
+            scratch,
+            "--side-by-side",
+            size,
+            "--run",
+            str(run),
+            "--steps",
+            str(steps),
+        ]
+        environment = {name: value for name, value in os.environ.items() if name not in RENDEZVOUS}
+        peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        reader, watch = BatchReader(mine.data.training, config, 0), SpikeWatch(config.spikes, [], [])
         mine.model[0].train()
-        rows = []
-        for index in range(shape["batch"] * steps):
-            tokens = torch.from_numpy(mine.data.training[index].tokens)
-            rows.append({"input_ids": tokens, "labels": tokens})
-        model = Qwen2ForCausalLM(
-            Qwen2Config(
-                vocab_size=padded_vocabulary(manifest.tokenizer.vocabulary), hidden_size=shape["hidden"], intermediate_size=shape["ffn"],
-                num_hidden_layers=shape["layers"], num_attention_heads=8, num_key_value_heads=2, tie_word_embeddings=True, use_cache=False,
-            )
-        )  # fmt: skip
-        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
-            os.environ.pop(name, None)  # else the Trainer wraps its model for data parallelism
-        ours: list[float] = []
-        theirs: list[float] = []
-
-        class Beside(TrainerCallback):  # type: ignore[misc]
-            def on_step_begin(self, *args: Any, **more: Any) -> None:
-                started = time.perf_counter()
-                mine._step(len(ours) + 1, reader, None, watch)  # type: ignore[arg-type]
-                ours.append(time.perf_counter() - started)
-                self.started = time.perf_counter()
-
-            def on_step_end(self, *args: Any, **more: Any) -> None:
-                theirs.append(time.perf_counter() - self.started)
-
-        settings = TrainingArguments(
-            output_dir=scratch, per_device_train_batch_size=shape["batch"], max_steps=steps, learning_rate=1e-3, weight_decay=0.1,
-            adam_beta2=0.95, max_grad_norm=1.0, logging_strategy="no", save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
-        )  # fmt: skip
-        Trainer(model=model, args=settings, train_dataset=rows, callbacks=[Beside()]).train()
+        assert peer.stdin is not None
+        assert peer.stdout is not None
+        for step in range(1, steps + 1):
+            while peer.stdout.readline().strip() != "ready":
+                assert peer.poll() is None, "the peer ended early; is accelerate installed?"
+            started = time.perf_counter()
+            mine._step(step, reader, None, watch)  # type: ignore[arg-type]
+            ours.append(time.perf_counter() - started)
+            print("go", file=peer.stdin, flush=True)
+            theirs.append(float(peer.stdout.readline()))
         reader.close()
+        peer.communicate()
     tokens = shape["batch"] * shape["length"]
-    mine_speed, peer = (tokens / statistics.median(times[3:]) for times in (ours, theirs))
+    mine_speed, peer_speed = (tokens / statistics.median(times[3:]) for times in (ours, theirs))
     ratio = statistics.median(b / a for a, b in zip(ours[3:], theirs[3:], strict=True))
     print(
-        f"step {size}: ours {mine_speed:,.0f} tokens/s, transformers' Trainer {peer:,.0f}; median ratio of {len(ours) - 3} pairs {ratio:.2f}"
+        f"step {size}: ours {mine_speed:,.0f} tokens/s, transformers' Trainer {peer_speed:,.0f}; median ratio of {len(ours) - 3} pairs {ratio:.2f}"
     )
+
+
+def peer_steps(run: Path, size: str, steps: int, folder: Path) -> None:
+    """transformers' Trainer, which waits for its turn before each step and says how long the step took."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM, Trainer, TrainerCallback, TrainingArguments
+
+    from schemas.manifest import load_manifest
+    from trainers.model.architecture import padded_vocabulary
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    shape, manifest = SIZES[size], load_manifest(run)
+    model = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=padded_vocabulary(manifest.tokenizer.vocabulary), hidden_size=shape["hidden"], intermediate_size=shape["ffn"],
+            num_hidden_layers=shape["layers"], num_attention_heads=8, num_key_value_heads=2, tie_word_embeddings=True, use_cache=False,
+        )
+    )  # fmt: skip
+    rows = [{"input_ids": tokens, "labels": tokens} for tokens in torch.load(folder / "rows.pt", weights_only=True)]
+
+    class InTurn(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *args: Any, **more: Any) -> None:
+            print("ready", flush=True)
+            sys.stdin.readline()
+            self.started = time.perf_counter()
+
+        def on_step_end(self, *args: Any, **more: Any) -> None:
+            print(time.perf_counter() - self.started, flush=True)
+
+    settings = TrainingArguments(
+        output_dir=str(folder / "peer"), per_device_train_batch_size=shape["batch"], max_steps=steps, learning_rate=1e-3, weight_decay=0.1,
+        adam_beta2=0.95, max_grad_norm=1.0, logging_strategy="no", save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
+    )  # fmt: skip
+    Trainer(model=model, args=settings, train_dataset=rows, callbacks=[InTurn()]).train()
 
 
 def measure_data(folder: Path, run: Path, size: str = "small") -> None:
@@ -248,7 +294,11 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=["step", "data", "start", "save"])
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--side-by-side", help=argparse.SUPPRESS)
+    parser.add_argument("--peer", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.peer:
+        peer_steps(arguments.run, arguments.side_by_side, arguments.steps, arguments.peer)
+        return
     if arguments.side_by_side:
         side_by_side(arguments.run, arguments.side_by_side, arguments.steps)
         return

@@ -13,12 +13,17 @@ from typing import Final
 M_TRIM_THRESHOLD: Final = -1
 M_TOP_PAD: Final = -2
 M_MMAP_THRESHOLD: Final = -3
+M_ARENA_MAX: Final = -8
 KEPT_BYTES: Final = 256 << 20  # what a process may hold for its next batch
+MOST_KEPT: Final = (1 << 31) - 1  # glibc takes no more
 LARGEST_BLOCK: Final = 32 << 20  # glibc takes no higher threshold on 64 bits
 
 
-def keep_freed_pages() -> None:
-    """Ask glibc to reuse freed memory; elsewhere nothing happens."""
+def keep_freed_pages(kept_bytes: int = KEPT_BYTES, one_arena: bool = False) -> None:
+    """Ask glibc to reuse freed memory; elsewhere nothing happens.
+
+    `one_arena`: what one thread freed is there for all, as between forward and backward passes.
+    """
     if not sys.platform.startswith("linux"):
         return
     try:
@@ -26,5 +31,7 @@ def keep_freed_pages() -> None:
     except AttributeError:  # another C library
         return
     mallopt(M_MMAP_THRESHOLD, LARGEST_BLOCK)
-    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    mallopt(M_TRIM_THRESHOLD, kept_bytes)
+    if one_arena:
+        mallopt(M_ARENA_MAX, 1)
     mallopt(M_TOP_PAD, LARGEST_BLOCK)

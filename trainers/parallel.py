@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from megatron.core import parallel_state, tensor_parallel
 
-from kernels.memory import keep_freed_pages
+from kernels.memory import MOST_KEPT, keep_freed_pages
 from trainers.cpu_layer import activate_cpu_layer
 from trainers.megatron_changes import change_megatron
 from trainers.stage import TrainConfig
@@ -29,7 +29,7 @@ def start_parallel(config: TrainConfig) -> None:
     on_cpu = activate_cpu_layer()
     change_megatron()
     if on_cpu:
-        keep_freed_pages()
+        keep_freed_pages(MOST_KEPT, one_arena=True)
     if "RANK" not in os.environ:
         os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
     if not on_cpu:

@@ -197,13 +197,13 @@ class _Run:
                 f"step {step}: not one token of its batch is learned (documents {', '.join(documents[:5])}, …): "
                 "their answers are masked; look at conversations.template of the recipe"
             )
-        norm = gradient_norm(self.optimizer)
+        norm = gradient_norm(self.optimizer, losses.tokens)
         first = self.position.samples
         parts, tokens = by_part(losses, self.data.training.tags)
         spike = watch.reason(parts["component"], tokens, norm)
         action = config.spikes.action if spike else None
         if spike is None or action == "record":
-            apply_gradients(self.optimizer, norm, config.optimizer.clip)
+            apply_gradients(self.optimizer, norm, config.optimizer.clip, losses.tokens)
         if spike:
             self._spike(step, first, size, spike, log, watch)
             if action == "rollback" and self._roll_back(first + size):

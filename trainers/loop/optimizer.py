@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from megatron.core.distributed import finalize_model_grads
 from megatron.core.optimizer import OptimizerConfig, get_megatron_optimizer
-from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 from megatron.core.optimizer.optimizer_config import ParamKey, ParamWithNamePredicate
 
 from trainers.loop.schedule import learning_rate
 from trainers.stage import Group, TrainConfig
+
+CLIP_EPSILON = 1e-6  # as torch's clip_grad_norm_ and Megatron have it
 
 
 def build_optimizer(config: TrainConfig, model: list[Any]) -> Any:
@@ -41,11 +42,16 @@ def build_optimizer(config: TrainConfig, model: list[Any]) -> Any:
         for group in part.optimizer.param_groups:
             group.update(fused=True, foreach=False)  # one pass over memory instead of six, on CPUs as well
     for part in model:
-        part.config.finalize_model_grads_func = finalize_model_grads
+        part.config.finalize_model_grads_func = _finished_unscaled
         part.config.grad_scale_func = optimizer.scale_loss
         if on_gpu:
             part.config.no_sync_func = part.no_sync if len(model) == 1 else [one.no_sync for one in model]
     return optimizer
+
+
+def _finished_unscaled(model: list[Any], tokens: Any, **more: Any) -> None:
+    """Gradients reduced over all ranks, as sums: the step divides by the tokens as it passes over them."""
+    finalize_model_grads(model, None, **more)
 
 
 def _overrides(config: TrainConfig) -> dict[ParamKey, dict[str, float]]:
@@ -102,8 +108,8 @@ def set_rate(config: TrainConfig, optimizer: Any, factors: list[tuple[float, flo
     return rate
 
 
-def gradient_norm(optimizer: Any) -> float:
-    """Norm of the whole gradient over all ranks; gradients are ready to be applied or thrown away.
+def gradient_norm(optimizer: Any, tokens: int) -> float:
+    """Norm of the mean gradient of a token, over all ranks; gradients are ready to be applied or thrown away.
 
     Squares of the tensors' norms are summed in fp64: how a layout cuts the gradient hardly shows.
     """
@@ -115,13 +121,17 @@ def gradient_norm(optimizer: Any) -> float:
         if gradients:
             squares += torch.stack(torch._foreach_norm(gradients)).double().square().sum()  # type: ignore[arg-type]
     torch.distributed.all_reduce(squares, group=parts[0].get_grad_stats_parallel_group())
-    return float(squares.sqrt())
+    return float(squares.sqrt()) / tokens
 
 
-def apply_gradients(optimizer: Any, norm: float, clip: float) -> None:
-    """Clip to `clip` (0: not at all) and take the optimizer's step."""
+def apply_gradients(optimizer: Any, norm: float, clip: float, tokens: int) -> None:
+    """Take the optimizer's step with the mean gradient of a token, clipped to `clip` (0: not at all)."""
+    clipped = clip / (norm + CLIP_EPSILON) if clip > 0 else 1.0
+    divisor = tokens / clipped if clipped < 1 else float(tokens)
     for part in parts_of(optimizer):
-        parameters = part.get_parameters()
-        if clip > 0 and parameters:
-            clip_grad_by_total_norm_fp32(parameters, max_norm=clip, total_norm=norm)
+        if isinstance(part.optimizer, torch.optim.AdamW):  # divides as it goes, where it is fused
+            part.optimizer.grad_scale = torch.tensor(divisor, device=torch.cuda.current_device())  # type: ignore[attr-defined]
+        else:
+            gradients = [one.grad for one in part.get_parameters() if one.grad is not None]
+            torch._foreach_div_(gradients, divisor)
     optimizer.step_with_ready_grads()

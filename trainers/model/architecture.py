@@ -42,6 +42,7 @@ def transformer_config(config: TrainConfig, model: ModelConfig) -> TransformerCo
     """Our model recipe in Megatron-Core's terms."""
     precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
     parallel, on_gpu = config.parallel, torch.cuda.is_available()
+    adds_up = not on_gpu or importlib.util.find_spec("fused_weight_gradient_mlp_cuda") is not None
     choices: dict[str, dict[str, Any]] = {
         "none": {},
         "attention": {"recompute_granularity": "selective", "recompute_modules": ["core_attn"]},
@@ -78,7 +79,7 @@ def transformer_config(config: TrainConfig, model: ModelConfig) -> TransformerCo
         # Weights are drawn whole and then cut, so that every layout starts from the same model.
         use_cpu_initialization=True,
         perform_initialization=False,
-        gradient_accumulation_fusion=on_gpu and importlib.util.find_spec("fused_weight_gradient_mlp_cuda") is not None,
+        gradient_accumulation_fusion=adds_up,
         cross_entropy_loss_fusion=on_gpu,
         bias_activation_fusion=on_gpu,
         masked_softmax_fusion=False,
@@ -126,7 +127,8 @@ class PackedGPTModel(GPTModel):  # type: ignore[misc]
         width = logits.shape[-1]
         real = self.vocabulary - parallel_state.get_tensor_model_parallel_rank() * width
         if real < width:
-            logits[..., max(0, real) :] = float("-inf")
+            with torch.no_grad():  # their probability is 0, and so is their gradient
+                logits[..., max(0, real) :] = float("-inf")
         if self.config.cross_entropy_loss_fusion or self.config.tensor_model_parallel_size > 1:
             return super().compute_language_model_loss(labels, logits)
         losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), labels.t().flatten(), reduction="none")
