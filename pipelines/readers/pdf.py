@@ -10,7 +10,7 @@ import numpy as np
 import pypdfium2 as pdfium
 
 from pipelines.draft import Blob, Broken, Draft, reader, sha256
-from pipelines.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, read_picture
+from pipelines.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, fitted, read_picture
 from pipelines.page_layout import Line, Page, document_text, largest_text, merged
 from pipelines.readers.image import checked_confidence
 from pipelines.references import without_references
@@ -78,7 +78,8 @@ def _scanned_page(page: Any) -> Page:
     width, height = page.get_size()
     scale = min(RENDER_DPI / POINTS_AN_INCH, MAX_SIDE / max(width, height, 1.0))
     pixels = page.render(scale=scale).to_numpy()
-    return read_picture(np.ascontiguousarray(pixels[:, :, :3]), width)
+    whole = fitted(np.ascontiguousarray(pixels[:, :, :3]))
+    return read_picture(whole, width * whole.shape[1] / pixels.shape[1])
 
 
 def _read_page(page: Any) -> Page:

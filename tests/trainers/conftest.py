@@ -66,3 +66,12 @@ def largest_difference(one: dict[str, Any], other: dict[str, Any]) -> float:
     """Largest difference of any weight."""
     assert one.keys() == other.keys()
     return max(float((one[name].float() - other[name].float()).abs().max()) for name in one)
+
+
+def called(*arguments: object) -> str:
+    """What a command prints, called within this process: its libraries are loaded once."""
+    from click.testing import CliRunner
+
+    from curate.cli import main
+
+    return CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False).stdout

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from tests.pipelines.test_engines import curate
-from tests.trainers.conftest import job, log, stage
+from tests.trainers.conftest import called, job, log, stage
 from tests.trainers.ranks import run
 
 pytestmark = pytest.mark.slow
@@ -109,22 +109,18 @@ def test_groups_have_rates_of_their_own(ran: Path) -> None:
 
 
 def test_a_step_is_traced_to_its_documents_and_a_document_to_its_steps(ran: Path, corpus: Path) -> None:
-    lines = [
-        json.loads(line) for line in curate("trace", "--step", 5, "--checkpoint", ran / "record").stdout.splitlines()
-    ]
+    lines = [json.loads(line) for line in called("trace", "--step", 5, "--checkpoint", ran / "record").splitlines()]
     assert {sample for line in lines for sample in line["samples"]} == set(range(32, 40))
     assert all(line["table"] == "curated" and line["component"].startswith("pretrain/") for line in lines)
     document = lines[0]["document"]
-    back = json.loads(curate("trace", corpus, "--document", document, "--checkpoint", ran / "record").stdout)
+    back = json.loads(called("trace", corpus, "--document", document, "--checkpoint", ran / "record"))
     assert 5 in back["steps"]
     for step in (back["steps"][0], back["steps"][-1]):
-        told = curate("trace", "--step", step, "--checkpoint", ran / "record").stdout
+        told = called("trace", "--step", step, "--checkpoint", ran / "record")
         assert any(json.loads(line)["document"] == document for line in told.splitlines())
     assert "has no step 99" in curate("trace", "--step", 99, "--checkpoint", ran / "record", status=2).stderr
-    packed = json.loads(curate("trace", "--step", 2, "--checkpoint", ran / "cold").stdout.splitlines()[0])
-    assert (
-        2 in json.loads(curate("trace", "--document", packed["document"], "--checkpoint", ran / "cold").stdout)["steps"]
-    )
+    packed = json.loads(called("trace", "--step", 2, "--checkpoint", ran / "cold").splitlines()[0])
+    assert 2 in json.loads(called("trace", "--document", packed["document"], "--checkpoint", ran / "cold"))["steps"]
 
 
 def refused(
