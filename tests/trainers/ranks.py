@@ -123,12 +123,35 @@ def resave(config: str, manifest: str, source: str, out: str) -> None:
     newest = latest(Path(source))
     assert newest is not None
     position = restore(newest, model, optimizer)
+    _listed_as_by_megatron(model, optimizer)
     saves = Checkpoints(Path(out), stage.checkpoint)
     saves.save(model, optimizer, position)
     saves.finish()
     if is_first():
         shutil.copyfile(Path(source) / "model.json", Path(out) / "model.json")
     stop_parallel()
+
+
+def _listed_as_by_megatron(model: list[Any], optimizer: Any) -> None:
+    """The optimizer's state listed without gathering is what Megatron gathers: names, places and bits."""
+    import torch
+
+    from trainers import megatron_changes
+    from trainers.loop.checkpoint import _sharding, model_state
+    from trainers.loop.optimizer import parts_of
+
+    listings = (megatron_changes._state_without_gathering, megatron_changes._gathered_state)
+    for part in parts_of(optimizer):
+        assert part.data_parallel_group.size() == 1
+        ours, theirs = (listed(part, model_state(model), metadata=_sharding()) for listed in listings)
+        assert len(ours) > 10
+        assert ours.keys() == theirs.keys()
+        for number, expected in theirs.items():
+            assert ours[number].keys() == expected.keys() == {"param", "exp_avg", "exp_avg_sq"}
+            for name, theirs_one in expected.items():
+                one = ours[number][name]
+                assert (one.key, one.replica_id) == (theirs_one.key, theirs_one.replica_id)
+                assert torch.equal(one.data, theirs_one.data)
 
 
 def adopt(config: str, manifest: str, hf: str, out: str) -> None:
