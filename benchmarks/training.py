@@ -31,13 +31,8 @@ SIZES = {
     "medium": {"layers": 8, "hidden": 512, "ffn": 1376, "length": 512, "batch": 4},
 }
 
-RENDEZVOUS = (
-    "RANK",
-    "WORLD_SIZE",
-    "LOCAL_RANK",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-)  # the Trainer would wrap its model by them
+# By these the Trainer would wrap its model for data parallelism.
+RENDEZVOUS = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}
 
 
 def stage(folder: Path, size: str, steps: int, every: int = 100_000) -> Path:
@@ -49,19 +44,14 @@ def stage(folder: Path, size: str, steps: int, every: int = 100_000) -> Path:
 def measure_steps(folder: Path, run: Path, steps: int) -> None:
     """Each size in a process of its own."""
     for size in SIZES:
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            __file__,
-            "--side-by-side",
-            size,
-            "--run",
-            str(run),
-            "--steps",
-            str(steps),
-        ]
+        command = _half(run, size, steps)
         subprocess.run(command, check=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
+
+
+def _half(run: Path, size: str, steps: int) -> list[str]:
+    """This script again, as one side of the pairs of steps."""
+    told = ("--side-by-side", size, "--run", str(run), "--steps", str(steps))
+    return [sys.executable, "-W", "ignore", __file__, *told]
 
 
 def side_by_side(run: Path, size: str, steps: int) -> None:
@@ -93,20 +83,7 @@ def side_by_side(run: Path, size: str, steps: int) -> None:
             [torch.from_numpy(mine.data.training[n].tokens) for n in range(shape["batch"] * steps)],
             Path(scratch) / "rows.pt",
         )
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            __file__,
-            "--peer",
-            scratch,
-            "--side-by-side",
-            size,
-            "--run",
-            str(run),
-            "--steps",
-            str(steps),
-        ]
+        command = [*_half(run, size, steps), "--peer", scratch]
         environment = {name: value for name, value in os.environ.items() if name not in RENDEZVOUS}
         peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         reader, watch = BatchReader(mine.data.training, config, 0), SpikeWatch(config.spikes, [], [])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -59,6 +60,14 @@ def _unless_alone(collective: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def _add_weight_gradient(given: torch.Tensor, gradient: torch.Tensor, total: torch.Tensor) -> None:
+    """total [out, in] += gradient [tokens, out]^T given [tokens, in]; `total` is fp32."""
+    if given.dtype == total.dtype:
+        total.addmm_(gradient.t(), given)
+    else:
+        total.add_(gradient.t().matmul(given))
+
+
 _plain_type = torch.Tensor.type
 _active = False
 
@@ -93,7 +102,10 @@ def activate_cpu_layer() -> bool:
     torch.Tensor.type = _type_name  # type: ignore[method-assign, assignment]
     import megatron.core.distributed.param_and_grad_buffer as buffers
     import megatron.core.tensor_parallel.random as megatron_random
+    from megatron.core.tensor_parallel import layers
 
+    layers.fused_weight_gradient_mlp_cuda = SimpleNamespace(wgrad_gemm_accum_fp32=_add_weight_gradient)
+    layers._grad_accum_fusion_available = True
     buffers.dist_all_gather_func = _unless_alone(buffers.dist_all_gather_func)
     buffers.dist_reduce_scatter_func = _unless_alone(buffers.dist_reduce_scatter_func)
     megatron_random._get_cuda_rng_state = lambda *args, **kwargs: torch.get_rng_state()

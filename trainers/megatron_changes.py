@@ -1,11 +1,10 @@
-"""Every place where Megatron-Core 0.16 itself is changed, each with its reason; made once, before a model is built."""
+"""Where Megatron-Core 0.16 is changed on every machine, each with its reason; `cpu_layer` has what only CPUs need."""
 
 from __future__ import annotations
 
 import multiprocessing
 from dataclasses import replace
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.dist_checkpointing.strategies.torch import MCoreSavePlanner
 from megatron.core.dist_checkpointing.utils import extract_sharded_tensors_and_factories
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
-from megatron.core.tensor_parallel import layers
 from megatron.core.transformer import attention
 
 from trainers.model.rotary import rotate
@@ -32,10 +30,6 @@ def change_megatron() -> None:
     MCoreSavePlanner.resolve_data = _resolved_without_copy
     # Megatron gathers the state over data ranks into new memory even where there is one rank.
     DistributedOptimizer.sharded_param_state_fully_reshardable = _state_without_gathering
-    # The kernel that adds a weight's gradient to the buffer as it multiplies has its meaning on a CPU too.
-    if not torch.cuda.is_available():
-        layers.fused_weight_gradient_mlp_cuda = SimpleNamespace(wgrad_gemm_accum_fp32=_add_weight_gradient)
-        layers._grad_accum_fusion_available = True
     # Megatron restores `step` with the parameter groups, yet asks each parameter's tensors for it.
     DistributedOptimizer._set_main_param_and_optimizer_states = _set_states_but_step
 
@@ -48,14 +42,6 @@ def _results_queue() -> Any:
 _resolve_data = MCoreSavePlanner.resolve_data
 _gathered_state = DistributedOptimizer.sharded_param_state_fully_reshardable
 _set_states = DistributedOptimizer._set_main_param_and_optimizer_states
-
-
-def _add_weight_gradient(given: torch.Tensor, gradient: torch.Tensor, total: torch.Tensor) -> None:
-    """total [out, in] += gradient [tokens, out]^T given [tokens, in]; `total` is fp32."""
-    if given.dtype == total.dtype:
-        total.addmm_(gradient.t(), given)
-    else:
-        total.add_(gradient.t().matmul(given))
 
 
 def _resolved_without_copy(self: Any, item: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How far a run is, and where its checkpoints lie."""
+"""How far a run is, and where its files lie."""
 
 from __future__ import annotations
 

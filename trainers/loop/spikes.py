@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -32,17 +32,17 @@ class SpikeWatch:
         self._losses: dict[str, deque[float]] = {}
         self._norms: deque[float] = deque(maxlen=settings.window)
         self.count = count
+        ordinary: list[Mapping[str, Any]] = []
+        counts: Counter[str] = Counter()
         for record in newest_first:
-            if not record.get("spike"):
-                self._recall(record["loss_by"]["component"], record["grad_norm"])
-            windows = [self._norms, *(self._losses.get(name, ()) for name in components)]
-            if all(len(window) == settings.window for window in windows):
+            if record.get("spike"):
+                continue
+            ordinary.append(record)
+            counts.update(record["loss_by"]["component"].keys())
+            if len(ordinary) >= settings.window and all(counts[name] >= settings.window for name in components):
                 break
-
-    def _recall(self, losses: Mapping[str, float], norm: float) -> None:
-        for name, loss in losses.items():
-            _before(self._losses.setdefault(name, deque(maxlen=self.settings.window)), loss)
-        _before(self._norms, norm)
+        for record in reversed(ordinary):
+            self._remember(record["loss_by"]["component"], record["grad_norm"])
 
     def reason(self, losses: Mapping[str, float], tokens: Mapping[str, int], norm: float) -> str | None:
         """Why a step is a spike, or None where it is ordinary; ordinary steps are remembered.
@@ -83,8 +83,3 @@ class SpikeWatch:
                     f"the gradient norm {norm:.4g} is above {self.settings.norm_factor:g} times the usual {median:.4g}"
                 )
         return None
-
-
-def _before(window: deque[float], value: float) -> None:
-    if len(window) != window.maxlen:
-        window.appendleft(value)

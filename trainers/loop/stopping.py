@@ -17,11 +17,11 @@ def held_back() -> Iterator[None]:
 
     torchrun never listens so, and does not cut off the ranks that are saving.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass

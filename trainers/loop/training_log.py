@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from schemas.errors import WrongCall
 from trainers.loop.position import Position
@@ -28,10 +28,10 @@ class TrainingLog:
             return
         self.out = out
         out.mkdir(parents=True, exist_ok=True)
-        for file in ("log.jsonl", "events.jsonl"):
-            cut_log(out / file, lambda record: _samples_after(record) <= position.samples)
-        self._file = (out / "log.jsonl").open("a", encoding="utf-8")
-        self._events = (out / "events.jsonl").open("a", encoding="utf-8")
+        self._file, self._events = (
+            _continued(out / name, lambda record: _samples_after(record) <= position.samples)
+            for name in ("log.jsonl", "events.jsonl")
+        )
         self._board: Any = None
         self._run: Any = None
         if settings.tensorboard:
@@ -69,8 +69,7 @@ class TrainingLog:
         if not self.active:
             return
         self._file.close()
-        cut_log(self.out / "log.jsonl", lambda record: record["step"] <= step)
-        self._file = (self.out / "log.jsonl").open("a", encoding="utf-8")
+        self._file = _continued(self.out / "log.jsonl", lambda record: record["step"] <= step)
         if self._board is not None:
             self._board.close()
             self._board = _board(self.out, step)
@@ -88,6 +87,11 @@ class TrainingLog:
 
 
 SAID = ("loss", "validation_loss", "grad_norm", "learning_rate", "tokens_per_second", "mfu")
+
+
+def _continued(path: Path, kept: Callable[[Mapping[str, Any]], bool]) -> TextIO:
+    cut_log(path, kept)
+    return path.open("a", encoding="utf-8")
 
 
 def _samples_after(record: Mapping[str, Any]) -> int:
