@@ -21,7 +21,8 @@ STAGE = """
 name: bench
 model: {{family: qwen2, layers: {layers}, hidden: {hidden}, heads: 8, kv_heads: 2, ffn: {ffn}}}
 data: {{mixture: pretrain, sequence_length: {length}, validation: 0}}
-batch: {{micro: {batch}, global: {batch}}}
+batch: {{micro: {micro}, global: {batch}}}
+parallel: {{data: {ranks}}}
 schedule: {{steps: {steps}, warmup: 2, learning_rate: 1.0e-3}}
 checkpoint: {{every: {every}, keep: 1}}
 log: {{tensorboard: false}}
@@ -35,9 +36,10 @@ SIZES = {
 RENDEZVOUS = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"}
 
 
-def stage(folder: Path, size: str, steps: int, every: int = 100_000) -> Path:
-    path = folder / f"{size}-{every}.yaml"
-    path.write_text(STAGE.format(steps=steps, every=every, **SIZES[size]))
+def stage(folder: Path, size: str, steps: int, every: int = 100_000, ranks: int = 1) -> Path:
+    path = folder / f"{size}-{every}-{ranks}.yaml"
+    shape = SIZES[size]
+    path.write_text(STAGE.format(steps=steps, every=every, ranks=ranks, micro=shape["batch"] // ranks, **shape))
     return path
 
 
@@ -243,26 +245,43 @@ def measure_start(folder: Path, run: Path, shards: int = 1000) -> None:
             __import__("shutil").rmtree(checkpoint)
 
 
-def measure_saves(folder: Path, run: Path) -> None:
-    """How long a save holds up training, of how long it takes."""
-    out = folder / "saves"
-    path = stage(folder, "medium", 25, every=4)
-    code = (
-        "import sys; from pathlib import Path; import trainers.train as t; from trainers.stage import load_stage\n"
-        "from trainers.loop.checkpoint import Checkpoints\n"
-        "old = Checkpoints._complete\n"
-        "def complete(self):\n"
-        "    old(self); print(self.last_blocked, self.last_seconds, flush=True)\n"
-        "Checkpoints._complete = complete\n"
-        "t.train_stage(load_stage(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), quiet=True)\n"
-    )
+SAVING = """
+import sys
+from pathlib import Path
+import trainers.train as t
+from trainers.loop.checkpoint import Checkpoints
+from trainers.parallel import is_first
+from trainers.stage import load_stage
+
+complete = Checkpoints._complete
+
+
+def told(self):
+    complete(self)
+    if is_first():
+        print("save", self.last_blocked, self.last_seconds, flush=True)
+
+
+Checkpoints._complete = told
+t.train_stage(load_stage(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), quiet=True)
+"""
+
+
+def measure_saves(folder: Path, run: Path, ranks: int) -> None:
+    """How long a save holds up training, of how long it takes, on some data-parallel ranks."""
+    script, out = folder / "saving.py", folder / f"saves-{ranks}"
+    script.write_text(SAVING)
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", f"--nproc-per-node={ranks}", script]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // ranks))}
     told = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, path, run, out], check=True, capture_output=True, text=True
-    )
-    pairs = [tuple(map(float, line.split())) for line in told.stdout.splitlines()]
+        [*command, stage(folder, "medium", 25, every=4, ranks=ranks), run, out],
+        check=True, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    saves = [line.split()[1:] for line in told.stdout.splitlines() if line.startswith("save ")]
     size = sum(file.stat().st_size for file in out.glob("checkpoints/step-*/*")) / 1e6
-    for blocked, seconds in pairs:
-        print(f"save of {size:,.0f} MB: blocks {blocked:.3f} s of {seconds:.2f} s, {blocked / seconds:.1%}")
+    for number, (blocked, seconds) in enumerate(((float(one), float(other)) for one, other in saves), start=1):
+        said = f"save of {size:,.0f} MB, data ranks {ranks}: blocks {blocked:.3f} s of {seconds:.2f} s, {blocked / seconds:.1%}"
+        print(said + (" (after the last step: no training to hold up)" if number == len(saves) else ""))
 
 
 def main() -> None:
@@ -286,7 +305,7 @@ def main() -> None:
                 "step": lambda: measure_steps(folder, arguments.run, arguments.steps),
                 "data": lambda: measure_data(folder, arguments.run),
                 "start": lambda: measure_start(folder, arguments.run),
-                "save": lambda: measure_saves(folder, arguments.run),
+                "save": lambda: [measure_saves(folder, arguments.run, ranks) for ranks in (1, 2)],
             }[part]()
 
 

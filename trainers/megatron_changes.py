@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import torch
 from megatron.core.dist_checkpointing.dict_utils import nested_values
-from megatron.core.dist_checkpointing.mapping import ShardedTensorFactory
 from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.dist_checkpointing.strategies.torch import MCoreSavePlanner
 from megatron.core.dist_checkpointing.utils import extract_sharded_tensors_and_factories
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from megatron.core.transformer import attention
 
+from trainers.flat_share import sharded_boxes
 from trainers.model.rotary import rotate
 
 
@@ -28,7 +27,7 @@ def change_megatron() -> None:
     filesystem_async._get_write_results_queue = _results_queue
     # Megatron clones each tensor that is a part of a larger memory; the writer is forked, and keeps what was.
     MCoreSavePlanner.resolve_data = _resolved_without_copy
-    # Megatron gathers the state over data ranks into new memory even where there is one rank.
+    # Megatron gathers the state over data ranks into new memory, even where there is one rank.
     DistributedOptimizer.sharded_param_state_fully_reshardable = _state_without_gathering
     # Megatron restores `step` with the parameter groups, yet asks each parameter's tensors for it.
     DistributedOptimizer._set_main_param_and_optimizer_states = _set_states_but_step
@@ -57,28 +56,22 @@ def own_storage(value: Any) -> Any:
 
 
 def _state_without_gathering(self: Any, weights: Any, is_loading: bool = False, metadata: Any = None) -> Any:
-    """Main weights and moments of each parameter, as Megatron lays them out after its gathering."""
-    if is_loading or self.data_parallel_group.size() > 1:
+    """Main weights and moments of this rank's share of each parameter, under the names that Megatron gives them."""
+    if is_loading:
         return _gathered_state(self, weights, is_loading, metadata)
     sharded = {one.data: one for one in nested_values(extract_sharded_tensors_and_factories(weights)[0])}
     parameters = [parameter for buffer in self.buffers for parameter in buffer.param_index_map]
     return {
         number: {
-            name: _like(sharded[parameter], name, tensor)
-            for name, tensor in self._get_main_param_and_optimizer_states(parameter).items()
+            name: sharded_boxes(
+                sharded[parameter], name, share, self._get_model_param_range_map(parameter)["param"].start
+            )
+            for name, share in self._get_main_param_and_optimizer_states(parameter).items()
             if name != "step"
         }
         for number, parameter in enumerate(parameters)
+        if parameter in self.model_param_gbuf_map
     }
-
-
-def _like(weight: Any, name: str, state: torch.Tensor) -> Any:
-    """A tensor of the optimizer's state, cut over ranks as its weight is."""
-    data = state.detach().reshape(weight.data.shape)
-    kind = {} if isinstance(weight, ShardedTensorFactory) else {"dtype": data.dtype}
-    made = replace(weight, key=f"optimizer.state.{name}.{weight.key}", data=data, **kind)
-    made.validate_metadata_integrity()
-    return made
 
 
 def _set_states_but_step(self: Any, parameter: Any, tensors: dict[str, Any]) -> None:

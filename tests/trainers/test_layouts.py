@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,10 +79,11 @@ def test_a_checkpoint_moves_between_layouts_bit_for_bit(corpus: Path, tmp_path: 
     import torch
 
     short = (("steps: 20", "steps: 5"),)
-    split, piped = (
-        stage(tmp_path, name, layout, *short) for name, layout in (("tp", "tensor: 2"), ("pp", "pipeline: 2"))
+    split, piped, shared = (
+        stage(tmp_path, name, layout, *short)
+        for name, layout in (("tp", "tensor: 2"), ("pp", "pipeline: 2"), ("dp", "data: 2"))
     )
-    there, back = tmp_path / "there", tmp_path / "back"
+    there, apart, back = tmp_path / "there", tmp_path / "apart", tmp_path / "back"
     run(
         2,
         [
@@ -90,15 +92,29 @@ def test_a_checkpoint_moves_between_layouts_bit_for_bit(corpus: Path, tmp_path: 
                 "resave",
                 {"config": str(piped), "manifest": str(corpus), "source": str(tmp_path / "model"), "out": str(there)},
             ),
-            ("resave", {"config": str(split), "manifest": str(corpus), "source": str(there), "out": str(back)}),
+            ("resave", {"config": str(shared), "manifest": str(corpus), "source": str(there), "out": str(apart)}),
+            ("resave", {"config": str(split), "manifest": str(corpus), "source": str(apart), "out": str(back)}),
             job(piped, corpus, tmp_path / "model"),
         ],
     )
     first = tmp_path / "model"
-    expected = dict(_at(first, 4).items())
-    for moved in (there, back):
+    expected, state = dict(_at(first, 4).items()), _moments(first, 4)
+    assert len(state) > 20
+    for moved in (there, apart, back):
         assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(moved).items())
+        assert all(torch.equal(tensor, state[name]) for name, tensor in _moments(moved, 4).items())
     assert log(first)[-1]["step"] == 5, "training goes on in the other layout"
+
+
+def _moments(out: Path, step: int) -> dict[str, Any]:
+    """The optimizer's whole tensors by the names that they have in a checkpoint, without rows of padding."""
+    from trainers.loop.position import checkpoint_folder
+    from trainers.model.card import read_card
+    from trainers.model.saved_weights import SavedWeights
+
+    saved, vocabulary = SavedWeights(checkpoint_folder(out, step)), read_card(out).vocabulary
+    names = [name for name in saved._tensors if name.startswith("optimizer.state.")]
+    return {name: saved.read(name)[:vocabulary] if "embedding" in name else saved.read(name) for name in names}
 
 
 def _at(out: Path, step: int) -> dict[str, object]:

@@ -1,7 +1,8 @@
-"""Learning rates are Megatron-Core's, batches ramp, spikes are told from ordinary steps."""
+"""Learning rates are Megatron-Core's, batches ramp, spikes are told from ordinary steps, shares are cut into boxes."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import tempfile
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernels.boxes import boxes
 from trainers.loop.records import cut_log, newest_first
 from trainers.loop.schedule import learning_rate
 from trainers.loop.spikes import SpikeWatch
@@ -98,3 +100,18 @@ def test_a_log_is_cut_after_the_last_record_that_is_kept(batches: list[int], sam
         assert [record["end"] for _, record in newest_first(path)] == ends[::-1]
         cut_log(path, lambda record: record["end"] <= samples)
         assert path.read_text() == "".join(line for line, end in zip(lines, ends, strict=True) if end <= samples)
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=3), st.data())
+def test_stretches_cut_into_boxes_cover_a_tensor_once_and_in_order(shape: list[int], data: st.DataObject) -> None:
+    size = math.prod(shape)
+    whole = np.arange(size).reshape(shape)
+    cuts = sorted(data.draw(st.lists(st.integers(0, size), max_size=4)))
+    elements: list[int] = []
+    for start, end in itertools.pairwise([0, *cuts, size]):
+        made = list(boxes(start, end, shape))
+        assert len(made) <= 2 * len(shape) - 1
+        for box in made:
+            inside = tuple(slice(at, at + count) for at, count in zip(box.offset, box.shape, strict=True))
+            elements.extend(whole[inside].ravel())
+    assert elements == list(range(size))
