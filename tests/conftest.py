@@ -24,6 +24,7 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 GROUPS = {"test_layouts": "layouts", "test_huggingface": "layouts", "trainers": "trainers", "faults": "faults"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group what starts processes, and put it first, so that two cores are enough and neither waits at the end."""
     for item in items:
