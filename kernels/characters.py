@@ -35,6 +35,9 @@ UNSPACED_RANGES: Final = (
     (0x20000, 0x323AF),  # extensions B to H
 )
 
+# Fold to themselves: ideographs, Hangul, surrogates and private use, Tangut.
+UNFOLDED_RANGES: Final = ((0x3400, 0x9FFF), (0xAC00, 0xD7A3), (0xD800, 0xF8FF), (0x17000, 0x18CFF), (0x20000, 0x2F7FF))
+
 
 @lru_cache(maxsize=1)
 def character_classes() -> npt.NDArray[np.uint8]:
@@ -62,9 +65,10 @@ def folded_characters() -> npt.NDArray[np.uint32]:
     This folding is only for comparing texts (MinHash, decontamination), never for writing them.
     """
     folded = np.arange(TABLE_SIZE, dtype=np.uint32)
-    for code in range(TABLE_SIZE):
-        if 0x3400 <= code <= 0x9FFF or 0xAC00 <= code <= 0xD7A3 or 0xD800 <= code <= 0xDFFF:
-            continue
+    unfolded = np.zeros(TABLE_SIZE, dtype=bool)
+    for first, last in UNFOLDED_RANGES:
+        unfolded[first : last + 1] = True
+    for code in np.flatnonzero(~unfolded).tolist():
         character = chr(code)
         if unicodedata.category(character) == "Mn":
             folded[code] = 0

@@ -12,7 +12,6 @@ from typing import Any, Final
 import fasttext
 import numpy as np
 import polars as pl
-from scipy.stats import binomtest
 
 from filters.fasttext_model import CARD_FILE, LABEL, MODEL_FILE, Classifier, load_classifier
 from kernels.columns import TextColumn
@@ -254,6 +253,8 @@ def measured(rows: pl.DataFrame, threshold: float) -> dict[str, Any]:
 def _share(count: int, of: int) -> dict[str, float] | None:
     if not of:
         return None
+    from scipy.stats import binomtest  # a second to load, and most runs train no classifier
+
     interval = binomtest(count, of).proportion_ci(0.95, method="wilson")
     return {"value": round(count / of, 4), "low": round(interval.low, 4), "high": round(interval.high, 4)}
 
