@@ -174,24 +174,36 @@ def test_too_few_tokens_long_conversations_and_caps_are_refused(corpus: Path, tm
 
 
 def test_altered_data_and_foreign_runs_are_refused(corpus: Path, ran: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
+    recipe, jobs = stage(tmp_path, "altered"), []
+    for number, (words, alter) in enumerate(
+        [
+            ("Not an Arrow file", lambda path: _flip(path, -1)),
+            ("was altered", lambda path: _flip(path, path.stat().st_size // 2)),
+            ("is missing", lambda path: path.unlink()),
+        ]
+    ):
+        copy = tmp_path / str(number)
+        shutil.copytree(corpus, copy)
+        alter(min(copy.glob("shards/pretrain/*/*.arrow")))
+        jobs.append(job(recipe, copy, tmp_path / f"model-{number}", refused=words))
+    copy = tmp_path / "retokenized"
     shutil.copytree(corpus, copy)
-    shard = min(copy.glob("shards/pretrain/*/*.arrow"))
-    original = shard.read_bytes()
-    shard.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
-    refused(corpus, tmp_path, "Not an Arrow file", manifest=copy)
-    middle = len(original) // 2
-    shard.write_bytes(original[:middle] + bytes([original[middle] ^ 1]) + original[middle + 1 :])
-    refused(corpus, tmp_path, "was altered", manifest=copy)
-    shard.unlink()
-    refused(corpus, tmp_path, "is missing", manifest=copy)
-    shard.write_bytes(original)
     tokenizer = copy / "tokenizer" / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text() + " ")
-    refused(corpus, tmp_path, "is not the manifest's", manifest=copy)
+    jobs.append(job(recipe, copy, tmp_path / "model-3", refused="is not the manifest's"))
+    run(1, jobs)
+    assert not list(tmp_path.glob("model-*/checkpoints/step-*"))
+    refused(corpus, tmp_path, "is missing", manifest=tmp_path / "2")
     other = stage(tmp_path, "other", "tensor: 1", SHORT, ("seed: 5", "seed: 6"))
     told = curate("train", other, "--manifest", corpus, "--out", ran / "record", status=2).stderr
     assert "belongs to another training recipe" in told
+
+
+def _flip(path: Path, place: int) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
 
 
 def test_a_parent_of_another_kind_is_refused(corpus: Path, ran: Path, tmp_path: Path) -> None:
