@@ -277,9 +277,9 @@ def measure_saves(folder: Path, run: Path, ranks: int) -> None:
         [*command, stage(folder, "medium", 25, every=4, ranks=ranks), run, out],
         check=True, capture_output=True, text=True, env=environment,
     )  # fmt: skip
-    saves = [line.split()[1:] for line in told.stdout.splitlines() if line.startswith("save ")]
+    saves = [tuple(map(float, line.split()[1:])) for line in told.stdout.splitlines() if line.startswith("save ")]
     size = sum(file.stat().st_size for file in out.glob("checkpoints/step-*/*")) / 1e6
-    for number, (blocked, seconds) in enumerate(((float(one), float(other)) for one, other in saves), start=1):
+    for number, (blocked, seconds) in enumerate(saves, start=1):
         said = f"save of {size:,.0f} MB, data ranks {ranks}: blocks {blocked:.3f} s of {seconds:.2f} s, {blocked / seconds:.1%}"
         print(said + (" (after the last step: no training to hold up)" if number == len(saves) else ""))
 

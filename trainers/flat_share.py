@@ -7,6 +7,7 @@ is a few boxes of the weight, so that a checkpoint needs no gathering to be load
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
@@ -17,22 +18,29 @@ from megatron.core.dist_checkpointing.mapping import ShardedTensorFactory
 from kernels.boxes import Box, boxes
 
 
-def sharded_boxes(weight: Any, name: str, share: torch.Tensor, start: int) -> list[ShardedTensor]:
-    """`share`, which begins at element `start` of this rank's part of `weight`, as boxes of the whole weight.
+def sharded_shares(
+    weight: Any, shares: Mapping[str, torch.Tensor], start: int, end: int
+) -> dict[str, list[ShardedTensor]]:
+    """Each of `shares`, elements `start` to `end` of this rank's part of `weight`, as boxes of the whole weight.
 
     `weight` is Megatron's sharded tensor of the part, or its factory where the whole keeps the part in several
     places (the two halves of a gated feed-forward). Every data rank holds another share, so none is a replica.
     """
-    made = []
-    end = start + share.numel()
+    places = list(_places(weight, start, end))
+    return {
+        name: [_sharded(piece, name, share[at : at + prod(box.shape)], box) for piece, box, at in places]
+        for name, share in shares.items()
+    }
+
+
+def _places(weight: Any, start: int, end: int) -> Iterator[tuple[ShardedTensor, Box, int]]:
+    """Boxes of elements `start` to `end`, each with the piece it lies in and where in the share it begins."""
     for piece in weight.build() if isinstance(weight, ShardedTensorFactory) else [weight]:
         begin = piece.data.storage_offset() - weight.data.storage_offset()
         low, high = max(start, begin), min(end, begin + piece.data.numel())
         for box in boxes(low - begin, high - begin, piece.data.shape):
-            size = prod(box.shape)
-            made.append(_sharded(piece, name, share[low - start : low - start + size], box))
-            low += size
-    return made
+            yield piece, box, low - start
+            low += prod(box.shape)
 
 
 def _sharded(piece: ShardedTensor, name: str, data: torch.Tensor, box: Box) -> ShardedTensor:

@@ -14,7 +14,7 @@ from megatron.core.dist_checkpointing.utils import extract_sharded_tensors_and_f
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from megatron.core.transformer import attention
 
-from trainers.flat_share import sharded_boxes
+from trainers.flat_share import sharded_shares
 from trainers.model.rotary import rotate
 
 
@@ -61,17 +61,18 @@ def _state_without_gathering(self: Any, weights: Any, is_loading: bool = False, 
         return _gathered_state(self, weights, is_loading, metadata)
     sharded = {one.data: one for one in nested_values(extract_sharded_tensors_and_factories(weights)[0])}
     parameters = [parameter for buffer in self.buffers for parameter in buffer.param_index_map]
-    return {
-        number: {
-            name: sharded_boxes(
-                sharded[parameter], name, share, self._get_model_param_range_map(parameter)["param"].start
-            )
-            for name, share in self._get_main_param_and_optimizer_states(parameter).items()
-            if name != "step"
-        }
-        for number, parameter in enumerate(parameters)
-        if parameter in self.model_param_gbuf_map
-    }
+    listed = {}
+    for number, parameter in enumerate(parameters):
+        if parameter in self.model_param_gbuf_map:
+            own = self._get_model_param_range_map(parameter)["param"]
+            shares = _states_but_step(self, parameter)
+            listed[number] = sharded_shares(sharded[parameter], shares, own.start, own.end)
+    return listed
+
+
+def _states_but_step(self: Any, parameter: Any) -> dict[str, Any]:
+    states = self._get_main_param_and_optimizer_states(parameter)
+    return {name: state for name, state in states.items() if name != "step"}
 
 
 def _set_states_but_step(self: Any, parameter: Any, tensors: dict[str, Any]) -> None:

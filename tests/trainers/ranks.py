@@ -52,18 +52,26 @@ def run(world: int, jobs: list[Job], timeout: float = 300.0, check: bool = True)
         return errors
 
 
-def train(config: str, manifest: str, out: str, stop_after: int | None = None, refused: str | None = None) -> None:
-    """One stage; with `refused` it must end with an error that says so."""
+def train(
+    config: str,
+    manifest: str,
+    out: str,
+    stop_after: int | None = None,
+    refused: str | None = None,
+    status: int | None = None,
+) -> None:
+    """One stage; with `refused` it must end with an error that says so, with `status` one of this exit status."""
     from schemas.errors import CurateError
     from trainers.stage import load_stage
     from trainers.train import train_stage
 
-    told = None
+    told, ended = None, None
     try:
         train_stage(load_stage(Path(config)), Path(manifest), Path(out), stop_after, quiet=True)
     except CurateError as error:
-        told = str(error)
+        told, ended = str(error), error.exit_status
     assert (told is None) if refused is None else refused in str(told), told
+    assert status is None or ended == status, told
 
 
 def pack_and_alone(config: str, manifest: str) -> None:
@@ -146,31 +154,22 @@ def _listed_as_by_megatron(model: list[Any], optimizer: Any) -> None:
         assert len(theirs) > 10
         covered = torch.zeros(len(theirs), 3, dtype=torch.long)
         for number, expected in theirs.items():
-            for at, (name, whole) in enumerate(sorted(expected.items())):
-                pieces = whole.build() if hasattr(whole, "build") else [whole]
+            for at, (name, gathered) in enumerate(sorted(expected.items())):
+                pieces = gathered.build() if hasattr(gathered, "build") else [gathered]
+                whole = torch.full(
+                    pieces[0].global_shape, float("nan"), dtype=pieces[0].dtype
+                )  # not a number elsewhere
+                for piece in pieces:
+                    whole[piece.global_slice()] = piece.data
+                    if part.data_parallel_group.rank() == 0:
+                        covered[number, at] -= piece.data.numel()
                 for box in ours.get(number, {}).get(name, []):
-                    (place,) = (place for piece in pieces if (place := _place(box, piece)) is not None)
-                    assert torch.equal(box.data.reshape(place.shape), place)
+                    assert (box.key, box.global_shape) == (pieces[0].key, pieces[0].global_shape)
+                    assert box.replica_id[:2] == pieces[0].replica_id[:2]
+                    assert torch.equal(box.data, whole[box.global_slice()])
                     covered[number, at] += box.data.numel()
-                covered[number, at] -= sum(piece.data.numel() for piece in pieces) * _is_first_of(part)
         torch.distributed.all_reduce(covered, group=part.data_parallel_group)
         assert not covered.any(), "each element is on one data rank"
-
-
-def _is_first_of(part: Any) -> int:
-    return int(part.data_parallel_group.rank() == 0)
-
-
-def _place(box: Any, piece: Any) -> Any:
-    """What `piece` holds where `box` lies in the whole weight, or nothing where it does not lie in the piece."""
-    if (box.key, box.global_shape, box.replica_id[:2]) != (piece.key, piece.global_shape, piece.replica_id[:2]):
-        return None
-    before = piece.prepend_axis_num
-    if box.global_offset[:before] != piece.global_offset[:before]:
-        return None
-    starts = [own - of for own, of in zip(box.global_offset[before:], piece.global_offset[before:], strict=True)]
-    inside = piece.data[tuple(slice(max(at, 0), max(at, 0) + n) for at, n in zip(starts, box.local_shape[before:], strict=True))]  # fmt: skip
-    return inside if min(starts) >= 0 and inside.shape == box.local_shape[before:] else None
 
 
 def adopt(config: str, manifest: str, hf: str, out: str) -> None:

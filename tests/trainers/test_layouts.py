@@ -98,7 +98,7 @@ def test_a_checkpoint_moves_between_layouts_bit_for_bit(corpus: Path, tmp_path: 
         ],
     )
     first = tmp_path / "model"
-    expected, state = dict(_at(first, 4).items()), _moments(first, 4)
+    expected, state = _at(first, 4), _moments(first, 4)
     assert len(state) > 20
     for moved in (there, apart, back):
         assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(moved).items())
@@ -117,7 +117,7 @@ def _moments(out: Path, step: int) -> dict[str, Any]:
     return {name: saved.read(name)[:vocabulary] if "embedding" in name else saved.read(name) for name in names}
 
 
-def _at(out: Path, step: int) -> dict[str, object]:
+def _at(out: Path, step: int) -> dict[str, Any]:
     from trainers.loop.position import checkpoint_folder
     from trainers.model.card import read_card
     from trainers.model.hf_export import hf_tensors

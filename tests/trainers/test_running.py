@@ -185,14 +185,14 @@ def test_altered_data_and_foreign_runs_are_refused(corpus: Path, ran: Path, tmp_
         copy = tmp_path / str(number)
         shutil.copytree(corpus, copy)
         alter(min(copy.glob("shards/pretrain/*/*.arrow")))
-        jobs.append(job(recipe, copy, tmp_path / f"model-{number}", refused=words))
+        jobs.append(job(recipe, copy, tmp_path / f"model-{number}", refused=words, status=2))
     copy = tmp_path / "retokenized"
     shutil.copytree(corpus, copy)
     tokenizer = copy / "tokenizer" / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text() + " ")
-    jobs.append(job(recipe, copy, tmp_path / "model-3", refused="is not the manifest's"))
+    jobs.append(job(recipe, copy, tmp_path / "model-3", refused="is not the manifest's", status=2))
     run(1, jobs)
-    assert not list(tmp_path.glob("model-*/checkpoints/step-*"))
+    assert not list(tmp_path.glob("model-*/checkpoints/*"))
     refused(corpus, tmp_path, "is missing", manifest=tmp_path / "2")
     other = stage(tmp_path, "other", "tensor: 1", SHORT, ("seed: 5", "seed: 6"))
     told = curate("train", other, "--manifest", corpus, "--out", ran / "record", status=2).stderr
