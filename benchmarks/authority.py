@@ -15,11 +15,11 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipelines.inputs import find_inputs
-from pipelines.reading import read_frames
+from pipelines.recipes import load_recipe
 from pipelines.steps import bind_calls, run_steps
 from schemas.recipe import StepCall
-from schemas.recipe_file import load_recipe
+from sources.inputs import find_inputs
+from sources.reading import read_frames
 
 HERE = Path(__file__).resolve().parent
 

@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.curation import base_documents
 from filters.fasttext_model import load_classifier
-from kernels.columns import TextColumn
-from kernels.spacing import spaced_lines
-from pipelines.classifier import Labelled, train_classifier
+from pipelines.classifiers.training import Labelled, train_classifier
 from schemas.classifier import ClassifierRecipe
+from textcolumns.columns import TextColumn
+from textcolumns.spacing import spaced_lines
 from tokenization.shards import shuffle_keys
 
 

@@ -43,9 +43,9 @@ STEPS = (
 
 def base_documents(data: Path) -> Iterator[tuple[str, str]]:
     """(language, text) of the preprints, then of the English books and articles."""
-    from pipelines.inputs import find_inputs
-    from pipelines.reading import read_frames
     from schemas.recipe import Source
+    from sources.inputs import find_inputs
+    from sources.reading import read_frames
 
     packed = (data / "scale" / "chinaxiv-3000.jsonl.zst").read_bytes()
     for line in zstandard.ZstdDecompressor().decompressobj().decompress(packed).splitlines():

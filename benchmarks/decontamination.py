@@ -17,10 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dedup.contamination_index import build_index
 from dedup.decontamination import find_items, flagged_only
-from pipelines.inputs import find_inputs
-from pipelines.reading import read_frames
-from schemas.benchmark import BenchmarkItem, read_items
-from schemas.recipe_file import load_recipe
+from pipelines.recipes import load_recipe
+from schemas.benchmark import BenchmarkItem
+from sources.benchmark_items import read_items
+from sources.inputs import find_inputs
+from sources.reading import read_frames
 
 HERE = Path(__file__).resolve().parent
 LETTERS = "ABCDEFGHIJ"

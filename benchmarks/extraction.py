@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 def normalised(texts: dict[str, str]) -> dict[str, str]:
     """The texts after the `normalise` step."""
     from filters.normalise import normalise
+    from filters.step import Batch
     from schemas.document import READ_COLUMNS
-    from schemas.step import Batch
 
     rows = [{"id": url, "text": text, "title": None} for url, text in texts.items()]
     frame = pl.DataFrame(rows, schema={name: READ_COLUMNS[name] for name in ("id", "text", "title")})
@@ -53,9 +53,9 @@ def main() -> None:
     folder = parser.parse_args().data / "web"
     expected = json.loads((folder / "pages-0.expected.json").read_text(encoding="utf-8"))
 
-    from pipelines.inputs import find_inputs
-    from pipelines.reading import read_frames
     from schemas.recipe import Source
+    from sources.inputs import find_inputs
+    from sources.reading import read_frames
 
     started = time.perf_counter()
     source = Source(name="pages", files=["*.warc.gz"], source_type="web")

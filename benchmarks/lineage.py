@@ -35,8 +35,9 @@ schedule: {steps: 100000}
 def write_run(folder: Path, rows: int) -> list[str]:
     """A synthetic finished run; returns some of its ids."""
     from schemas.document import document_columns
-    from schemas.files import sha256_file
     from schemas.manifest import ComponentShards, Counts, Manifest, MixtureShards, Shard, TokenizerEntry, Totals
+    from storage.fingerprints import sha256_file
+    from storage.json_files import write_json
     from tokenization.shards import GRADES, coded, shard_name, shard_numbers, shard_schema, shuffle_keys, write_shard
 
     ids = np.array([f"{n:032x}" for n in range(rows)])
@@ -92,14 +93,14 @@ def write_run(folder: Path, rows: int) -> list[str]:
         counts=Counts(read=rows, quarantined=0, dropped={}, curated=rows, total=total, by_source={}, by_type={}, by_language={}, by_authority={}),
         mixtures={"pretrain": MixtureShards(components={"all": ComponentShards(weight=1.0, where="true", documents=rows, tokens=rows * TOKENS, shards=shards)})},
     ).sealed()  # fmt: skip
-    manifest.write(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
     return [str(one) for one in ids[:: rows // 5]]
 
 
 def write_model(folder: Path, run: Path) -> None:
     """What a training of 100,000 steps would have left of its log."""
-    from schemas.files import write_json
     from schemas.manifest import load_manifest
+    from storage.json_files import write_json
     from trainers.stage import load_stage
 
     (folder / "stage.yaml").parent.mkdir(parents=True, exist_ok=True)

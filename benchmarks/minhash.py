@@ -27,7 +27,7 @@ import itertools
 
 from benchmarks.curation import base_documents
 from dedup.minhash import MinHashConfig, band_hashes, jaccard_estimate, signatures, word_folds
-from kernels.columns import TextColumn
+from textcolumns.columns import TextColumn
 
 WORDS = 250  # words (characters) of each text that is compared
 

@@ -21,8 +21,8 @@ from PIL import Image, ImageDraw, ImageFont
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.curation import base_documents
-from pipelines.ocr import read_picture
-from pipelines.page_layout import document_text
+from sources.pages.layout import document_text
+from sources.pages.ocr import read_picture
 
 WIDTH, HEIGHT, MARGIN, SIZE = 1654, 2339, 140, 30  # A4 at 200 dots an inch, 11 points
 

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from filters.privacy.spans import PRIORITY, settled
 from filters.privacy.step import find_identifiers
-from pipelines.inputs import find_inputs
-from pipelines.reading import read_frames
 from schemas.recipe import Source
+from sources.inputs import find_inputs
+from sources.reading import read_frames
 
 FORMED = {
     "EMAIL",

@@ -90,7 +90,7 @@ def main() -> None:
 
 def compare(folder: Path, run: Path, found: dict[str, float], seeds: list[int]) -> None:
     """Train uniform and found ratios with new seeds, and say whether the difference is outside the noise."""
-    from trainers.ratios import load_ratios, trial
+    from trainers.ratios.trials import load_ratios, trial
 
     config, proxy = load_ratios(folder / "search.yaml")
     scores: dict[str, list[float]] = {"uniform": [], "found": []}

@@ -68,7 +68,7 @@ def side_by_side(run: Path, size: str, steps: int) -> None:
     from trainers.data.reader import BatchReader
     from trainers.loop.spikes import SpikeWatch
     from trainers.loop.stopping import StopSignals
-    from trainers.parallel import start_parallel
+    from trainers.parallel.groups import start_parallel
     from trainers.stage import load_stage
     from trainers.start import find_start
     from trainers.train import _Run
@@ -203,7 +203,7 @@ def measure_data(folder: Path, run: Path, size: str = "small") -> None:
 
 def measure_start(folder: Path, run: Path, shards: int = 1000) -> None:
     """From a process with its libraries loaded to the end of the first step, on a manifest of 1,000 shards."""
-    from schemas.recipe_file import load_recipe
+    from pipelines.recipes import load_recipe
 
     recipe = load_recipe(run / "recipe.yaml")
     text = (
@@ -250,7 +250,7 @@ import sys
 from pathlib import Path
 import trainers.train as t
 from trainers.loop.checkpoint import Checkpoints
-from trainers.parallel import is_first
+from trainers.parallel.groups import is_first
 from trainers.stage import load_stage
 
 complete = Checkpoints._complete

@@ -13,7 +13,7 @@ import jinja2
 import polars as pl
 
 from schemas.errors import WrongCall
-from schemas.files import write_text
+from storage.publishing import write_text
 from tokenization.shards import shuffle_keys
 
 RUN = click.Path(path_type=Path, file_okay=False)

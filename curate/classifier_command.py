@@ -63,9 +63,9 @@ def train_command(
       curate classifier train rows.csv --labels department --positive cardiology --to models/cardiology
       curate classifier train books.jsonl=good chat.jsonl=noise --positive good --to models/quality
     """
-    from pipelines.classifier import card_lines, read_labelled, train_classifier
-    from pipelines.inputs import find_inputs
-    from schemas.recipe_file import load_classifier_recipe
+    from pipelines.classifiers.training import card_lines, read_labelled, train_classifier
+    from pipelines.recipes import load_classifier_recipe
+    from sources.inputs import find_inputs
 
     if len(inputs) == 1 and inputs[0].suffix in (".yaml", ".yml"):
         recipe = load_classifier_recipe(inputs[0])
@@ -117,8 +117,8 @@ def _recipe_of_files(
 def card_command(folder: Path) -> None:
     """Print the card of a trained classifier, after checking that model and card belong together."""
     from filters.fasttext_model import CARD_FILE, load_classifier
-    from pipelines.classifier import card_lines
-    from schemas.files import read_json
+    from pipelines.classifiers.training import card_lines
+    from storage.json_files import read_json
 
     load_classifier(str(folder))
     click.echo("\n".join(card_lines(read_json(folder / CARD_FILE))))

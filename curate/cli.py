@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
-            from schemas.registry import nearest
+            from schemas.nearest import nearest
 
             raise click.UsageError(f"no command '{args[0]}'{nearest(args[0], list(COMMANDS))}")
         return super().resolve_command(context, args)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from pipelines.graph import STAGES, Stage, is_done, marker
 from pipelines.run_folder import RunFolder
-from schemas.files import read_json
+from storage.json_files import read_json
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from curate.plots import line_plot
 from schemas.errors import CurateError, WrongCall
-from schemas.files import write_text
+from storage.publishing import write_text
 
 SIDE, TOP, HIGH = 420, 28, 364  # of the triangle, in the units of its picture
 
@@ -25,7 +25,7 @@ SIDE, TOP, HIGH = 420, 28, 364  # of the triangle, in the units of its picture
 def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
     """Check the recipe, run the search in a process of its own, and write its page."""
     from schemas.manifest import load_manifest
-    from trainers.ratios import check_groups, chosen, load_ratios
+    from trainers.ratios.trials import check_groups, chosen, load_ratios
     from trainers.start import find_start
 
     config, proxy = load_ratios(recipe)
@@ -35,7 +35,7 @@ def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
     if proxy.parallel.world_size > 1:
         raise WrongCall("the proxy of a search trains in one process; leave `parallel` out of its recipe")
     out.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-W", "ignore", "-m", "trainers.ratios", str(recipe), str(manifest), str(out)]
+    command = [sys.executable, "-W", "ignore", "-m", "trainers.ratios.trials", str(recipe), str(manifest), str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     trials: list[dict[str, Any]] = []
     columns = (

@@ -14,11 +14,11 @@ from curate.differences import marked_differences
 from curate.plots import histogram
 from curate.report_quality import quality_parts
 from curate.report_training import training_parts
+from filters.step import STEPS
 from pipelines.finish import hits
 from pipelines.run_folder import RunFolder
-from schemas.files import write_text
 from schemas.manifest import Manifest, Totals, load_manifest
-from schemas.step import STEPS
+from storage.publishing import write_text
 
 EXAMPLES_A_STEP: Final = 4
 PAIRS: Final = 4

@@ -12,7 +12,7 @@ from curate.plots import share_histogram
 from filters.fasttext_model import CARD_FILE
 from pipelines.earlier import REPORT
 from pipelines.run_folder import RunFolder
-from schemas.files import read_json
+from storage.json_files import read_json
 
 QUALITY_STEPS: Final = ("fasttext_classifier",)
 SHOWN_EARLIER: Final = 20

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from curate.plots import line_plot
-from schemas.files import read_json
+from storage.json_files import read_json
 from trainers.loop.records import read_log
 
 STAGES: Final = ("pretrain", "cpt", "ift", "sft", "cold_start")

@@ -99,7 +99,7 @@ def run_command(
 
 def _tell_earlier(run_dir: Path) -> None:
     """What earlier shards hold that this run withdrew, or found a better document for."""
-    from schemas.files import read_json
+    from storage.json_files import read_json
 
     for what, documents in read_json(run_dir / "earlier.json").items():
         shards = sorted({f"{one['run']}/{place['shard']}" for one in documents for place in one["shards"]})

@@ -11,8 +11,8 @@ import polars as pl
 
 from curate.look_commands import RUN, table
 from schemas.errors import WrongCall
-from schemas.files import read_json
 from schemas.manifest import Manifest, load_manifest
+from storage.json_files import read_json
 
 
 @click.command("trace")
@@ -94,7 +94,7 @@ def _trace_document(run_dir: Path, document: str, model: Path | None) -> None:
     shards = [place.told() for place in places]
     told: dict[str, Any] = {"document": found, "shards": shards, "manifest": manifest.digest}
     if model is not None:
-        from trainers.lineage import TrainedOn
+        from trainers.lineage.trained_on import TrainedOn
 
         told["steps"] = TrainedOn.open(model, run_dir).steps_of_document(places)
     click.echo(json.dumps(told, ensure_ascii=False, indent=2, default=str))
@@ -102,7 +102,7 @@ def _trace_document(run_dir: Path, document: str, model: Path | None) -> None:
 
 def _trace_step(run_dir: Path, model: Path, step: int) -> None:
     from tokenization.places import places_of
-    from trainers.lineage import TrainedOn
+    from trainers.lineage.trained_on import TrainedOn
 
     opened = TrainedOn.open(model, run_dir)
     batch = opened.documents_of_step(step)

@@ -129,7 +129,7 @@ def train(
         if importlib.util.find_spec(name) is None:
             raise WrongCall(f"`curate train` needs {name}: pip install 'curate-medical[train]'")
     from schemas.manifest import load_manifest
-    from trainers.chain import PlannedStage, is_chain, plan_chain
+    from trainers.launch.chain import PlannedStage, is_chain, plan_chain
     from trainers.loop.position import STOPPED
     from trainers.stage import load_stage
 
@@ -151,7 +151,7 @@ def train(
                 click.echo("later stages are checked when their parents exist", err=True)
             return
         if slurm_per_node:
-            from curate.slurm import submit
+            from trainers.launch.slurm import submit
 
             submit(recipe, manifest, out, parent, stages[number:], slurm_per_node)
             return

@@ -15,9 +15,9 @@ import polars as pl
 from dedup.minhash import word_folds
 from dedup.near_items import Arrays, shingle_index
 from dedup.rolling import letters_of, prefix_hashes, sieve_of
-from kernels.characters import character_classes, folded_characters
-from kernels.columns import TextColumn
 from schemas.benchmark import BenchmarkItem
+from textcolumns.characters import character_classes, folded_characters
+from textcolumns.columns import TextColumn
 
 UNSPACED_STRETCH: Final = 2  # units of an unspaced script to one word
 COMMON_NGRAM_ITEMS: Final = 3  # an n-gram of more different questions than this is exam boilerplate

@@ -26,9 +26,9 @@ from dedup.minhash import word_folds
 from dedup.near_items import RAW as RAW_HITS
 from dedup.near_items import near_hits, text_around
 from dedup.rolling import find_spans, letters_of, prefix_hashes, span_hash
-from kernels.characters import character_classes, folded_characters
-from kernels.columns import TextColumn
-from kernels.segment import IS_WORD
+from textcolumns.characters import character_classes, folded_characters
+from textcolumns.columns import TextColumn
+from textcolumns.segment import IS_WORD
 
 MOST_OPTIONS: Final = 0.6
 WINDOW_LETTERS: Final = 400  # how far from its question an option may stand, beyond the item's length

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint32, uint64
 
-from kernels.columns import TextColumn
-from kernels.segment import IS_WORD
+from textcolumns.columns import TextColumn
+from textcolumns.segment import IS_WORD
 
 SEED: Final = 0x6D65646963616C  # fixes the hash family, so that signatures of two runs compare
 

@@ -19,9 +19,9 @@ from numba import njit
 
 from dedup.minhash import MinHashConfig, jaccard_estimate, signatures
 from dedup.rolling import find_spans, letters_of, prefix_hashes, sieve_of
-from kernels.characters import character_classes, folded_characters
-from kernels.columns import TextColumn
 from schemas.benchmark import BenchmarkItem
+from textcolumns.characters import character_classes, folded_characters
+from textcolumns.columns import TextColumn
 
 SHINGLE_LETTERS: Final = 12
 SHINGLE_CHARACTERS: Final = 5

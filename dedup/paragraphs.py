@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kernels.columns import TextColumn
+from textcolumns.columns import TextColumn
 
 LINES: Final = {"row": pl.UInt32(), "line": pl.UInt64()}
 REPEATED: Final = {"line": pl.UInt64(), "keeper": pl.UInt32(), "documents": pl.UInt32()}

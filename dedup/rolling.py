@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
-from kernels.characters import DIGIT, IDEOGRAPH, LETTER, TABLE_SIZE
-from kernels.segment import decode, mix
+from textcolumns.characters import DIGIT, IDEOGRAPH, LETTER, TABLE_SIZE
+from textcolumns.segment import decode, mix
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from filters.step import Batch, Outcome, step
 from schemas.document import AUTHORITY_GRADES
 from schemas.errors import WrongCall
-from schemas.step import Batch, Outcome, step
 
 TABLE: Final = Path(__file__).with_name("authority.yaml")
 # How much of a text says what its study is: title, abstract, first lines of the methods.

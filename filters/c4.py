@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from kernels.columns import TextColumn, sum_by_row
-from schemas.step import Batch, Outcome, step
+from filters.step import Batch, Outcome, step
+from textcolumns.columns import TextColumn, sum_by_row
 
 END_PUNCTUATION: Final = tuple(map(ord, ".?!\"'"))
 UNSPACED_END_PUNCTUATION: Final = tuple(map(ord, "。？！”’」』；."))

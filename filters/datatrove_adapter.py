@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
-from schemas.registry import nearest
-from schemas.step import Batch, Outcome, step
+from schemas.nearest import nearest
 
 
 def datatrove_block(block: str, parameters: dict[str, Any]) -> Any:

@@ -16,8 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from filters.medical_terms import term_patterns
+from filters.step import Batch, Outcome, Rule, first_failures, step
 from schemas.errors import WrongCall
-from schemas.step import Batch, Outcome, Rule, first_failures, step
 
 MARKERS: Final = Path(__file__).with_name("dialogue_markers.yaml")
 KINDS: Final = ("advertising", "template", "harmful", "no_answer")

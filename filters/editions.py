@@ -12,8 +12,8 @@ from typing import Final
 
 import polars as pl
 
+from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
-from schemas.step import Batch, Outcome, step
 
 CHINESE_NUMBERS: Final = {char: number for number, char in enumerate("零一二三四五六七八九十")}
 ORDINALS: Final = {

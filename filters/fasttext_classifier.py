@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from filters.fasttext_model import load_classifier
+from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
-from schemas.registry import nearest
-from schemas.step import Batch, Outcome, step
+from schemas.nearest import nearest
 
 
 def score_name(parameters: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ import fasttext
 import numpy as np
 import numpy.typing as npt
 
-from kernels.columns import TextColumn
-from kernels.spacing import SEGMENTATION, spaced_lines
 from schemas.errors import WrongCall
-from schemas.files import read_json, sha256_file
+from storage.fingerprints import sha256_file
+from storage.json_files import read_json
+from textcolumns.columns import TextColumn
+from textcolumns.spacing import SEGMENTATION, spaced_lines
 
 MODEL_FILE: Final = "model.bin"
 CARD_FILE: Final = "card.json"

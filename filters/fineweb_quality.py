@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from filters.gopher_repetition import UNITS_PER_WORD_UNSPACED, duplicate_items
-from kernels.columns import sum_by_row
-from schemas.step import Batch, Outcome, Rule, first_failures, step
+from filters.step import Batch, Outcome, Rule, first_failures, step
+from textcolumns.columns import sum_by_row
 
 TERMINAL_PUNCTUATION: Final = tuple(map(ord, ".!?。！？．｡؟…‼⁇⁈⁉।॥။።"))
 # Closing quotes and brackets that Chinese sets after the full stop.

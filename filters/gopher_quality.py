@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from kernels.columns import TextColumn, sum_by_row
-from kernels.segment import HAS_LETTER, IS_WORD, count_codes
-from schemas.step import Batch, Outcome, Rule, first_failures, step
+from filters.step import Batch, Outcome, Rule, first_failures, step
+from textcolumns.columns import TextColumn, sum_by_row
+from textcolumns.segment import HAS_LETTER, IS_WORD, count_codes
 
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 # The commonest function characters of modern Chinese, and those of classical prose.

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
-from kernels.columns import sum_by_row
-from schemas.step import Batch, Floats, Outcome, Rule, first_failures, step
+from filters.step import Batch, Floats, Outcome, Rule, first_failures, step
+from textcolumns.columns import sum_by_row
 
 TOP_N_GRAMS: Final = ((2, 0.20), (3, 0.18), (4, 0.16))
 DUPLICATE_N_GRAMS: Final = ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10))

@@ -11,8 +11,8 @@ import fasttext
 import numpy as np
 import polars as pl
 
+from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
-from schemas.step import Batch, Outcome, step
 
 # Labels that share the Chinese script; Japanese is one of them only where there is no kana, as in
 # classical Chinese, which the model often takes for Japanese.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.step import Batch, Outcome, Rule, first_failures, step
+from filters.step import Batch, Outcome, Rule, first_failures, step
 
 
 @step("length", scores=("length",))

@@ -16,8 +16,8 @@ import polars as pl
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from filters.step import Batch, Outcome, Rule, first_failures, step
 from schemas.errors import WrongCall
-from schemas.step import Batch, Outcome, Rule, first_failures, step
 
 TERMS: Final = Path(__file__).with_name("medical_terms.yaml")
 # Measured on the real data (docs/quality.md): 95% of textbook sections lie above 2.5 and 95% of

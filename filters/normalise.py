@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from schemas.step import Batch, Outcome, step
+from filters.step import Batch, Outcome, step
 
 # Line ends of other systems, and Unicode line and paragraph separators.
 LINE_BREAKS = "\r\n|[\r\x0b\x0c\x85\u2028\u2029]"

@@ -14,9 +14,9 @@ from pipelines.stages.curate import withdrawn
 from pipelines.stages.group import CLUSTER_STAGE, own_print_files
 from pipelines.withdrawn import held_by, withdrawn_why
 from schemas.errors import WrongCall
-from schemas.files import read_json, write_json
 from schemas.manifest import Manifest, load_manifest
 from schemas.recipe import Recipe
+from storage.json_files import read_json, write_json
 
 FILE: Final = "against.json"
 REPORT: Final = "earlier.json"

@@ -19,7 +19,6 @@ from pipelines.prepare import recipe_digest
 from pipelines.run_folder import RunFolder
 from pipelines.stages import curate, read, tokens
 from schemas.errors import CurateError
-from schemas.files import sha256_file, write_text
 from schemas.manifest import (
     ComponentShards,
     Contamination,
@@ -33,6 +32,9 @@ from schemas.manifest import (
     Totals,
     load_manifest,
 )
+from storage.fingerprints import sha256_file
+from storage.json_files import write_json
+from storage.publishing import write_text
 from tokenization.shards import open_shard
 
 FOLDERS = ("curated", "dropped", "quarantined")
@@ -58,7 +60,7 @@ def finish(run: RunFolder) -> Manifest:
     ).sealed()
     if counts.read != counts.curated + sum(counts.dropped.values()):
         raise CurateError(f"{run.path}: counts do not add up: {counts}; this is an error of the program")
-    manifest.write(run.path / "manifest.json")
+    write_json(run.path / "manifest.json", manifest.model_dump(mode="json"))
     run.log("finished", digest=manifest.digest)
     return manifest
 

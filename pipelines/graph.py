@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from kernels.memory import keep_freed_pages
 from pipelines.run_folder import RunFolder
 from pipelines.stages import classifiers, curate, group, paragraphs, read, tokens
-from schemas.files import read_json, write_json
+from storage.json_files import read_json, write_json
+from storage.memory import keep_freed_pages
 
 Work = Callable[[RunFolder, str], dict[str, Any]]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines.inputs import InputFile, find_inputs
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
-from schemas.files import read_json
 from schemas.recipe import Recipe, Source
+from sources.inputs import InputFile, find_inputs
+from storage.json_files import read_json
 
 PARTITION_BYTES: Final = 8 << 20
 MAX_PARTITIONS: Final = 4096

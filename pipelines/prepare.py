@@ -8,20 +8,22 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.draft import FORMATS
 from pipelines.earlier import FILE as AGAINST
 from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
+from pipelines.recipes import load_classifier_recipe, load_recipe
 from pipelines.run_folder import RunFolder
 from pipelines.stages.tokens import GIVEN_TEMPLATE, GIVEN_TOKENIZER, members
 from pipelines.steps import bind_steps, score_names
-from schemas.benchmark import read_items
+from schemas.canonical import canonical_digest, canonical_json
 from schemas.classifier import ClassifierRecipe
 from schemas.document import document_columns
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest, canonical_json, read_json, write_json, write_text, written_whole
 from schemas.recipe import Recipe
-from schemas.recipe_file import load_classifier_recipe, load_recipe
+from sources.benchmark_items import read_items
+from sources.formats import FORMATS
+from storage.json_files import read_json, write_json
+from storage.publishing import published, write_text
 from tokenization.chat_template import BUILT_IN, ChatTemplate, template_of_file
 
 
@@ -88,7 +90,7 @@ def prepare_run(
         raise WrongCall(f"{folder} is not empty and holds no run; choose another --run-dir")
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.tokenizer.file:
-        with written_whole(folder / GIVEN_TOKENIZER) as temporary:
+        with published(folder / GIVEN_TOKENIZER) as temporary:
             shutil.copyfile(recipe_path.parent / recipe.tokenizer.file, temporary)
     if template := template_source(recipe, recipe_path):
         write_text(folder / GIVEN_TEMPLATE, canonical_json([template.name, template.source, dict(template.values)]))

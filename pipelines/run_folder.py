@@ -11,10 +11,10 @@ from typing import Any
 
 from filters.fasttext_model import CARD_FILE
 from pipelines.plan import Plan, load_plan
+from pipelines.recipes import load_classifier_recipe, load_recipe
 from pipelines.steps import BoundStep, bind_steps, score_names
 from schemas.classifier import ClassifierRecipe
 from schemas.recipe import Recipe
-from schemas.recipe_file import load_classifier_recipe, load_recipe
 
 
 @dataclass(frozen=True)

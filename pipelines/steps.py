@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kernels.columns import TextColumn
+from filters.step import STEPS, Batch, Outcome, StepKind
 from pipelines.stopwatch import Stopwatch
 from schemas.document import EDIT, READ_SCORES, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe, StepCall
-from schemas.step import STEPS, Batch, Outcome, StepKind
+from textcolumns.columns import TextColumn
 
 # Drops only texts of no character, and makes matching easier for those that edit.
 BEFORE_EDITS: Final = ("normalise",)

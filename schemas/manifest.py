@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest, read_json, write_json
 
 FORMAT_VERSION: Final = 2
 # What the digest leaves out: itself, and what says when or with what code, not what.
@@ -134,17 +135,16 @@ class Manifest(Part):
         """The same manifest with its digest filled in."""
         return self.model_copy(update={"digest": self.content_digest()})
 
-    def write(self, path: Path) -> None:
-        """Write `manifest.json`."""
-        write_json(path, self.model_dump(mode="json"))
-
 
 def load_manifest(path: Path) -> Manifest:
-    """Read and check a manifest: its form, its version and its own digest."""
+    """Read and check a manifest: its form, its version and its own digest.
+
+    The one file that this room opens: programs of others that have a run's folder begin here.
+    """
     if path.is_dir():
         path = path / "manifest.json"
     try:
-        manifest = Manifest.model_validate(read_json(path))
+        manifest = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise WrongCall(f"{path} does not exist; `curate run RECIPE --run-dir D` writes one") from None
     except ValidationError as error:

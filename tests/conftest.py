@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
+from filters.step import Batch
 from schemas.document import READ_COLUMNS
-from schemas.step import Batch
 
 # The first example compiles the kernels, which takes seconds.
 settings.register_profile("kernels", deadline=None, max_examples=60)

@@ -23,9 +23,9 @@ from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from schemas.canonical import canonical_digest
 from schemas.conversation import Turn
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest
 from tokenization.tokenizer import TextTokenizer
 
 CHATML: Final = (

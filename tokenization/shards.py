@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from schemas.document import AUTHORITY_GRADES
 from schemas.errors import CurateError
-from schemas.files import written_whole
+from storage.publishing import published
 
 GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
 ROWS_A_BATCH: Final = 4096
@@ -80,7 +80,7 @@ def shard_name(number: int, shards: int) -> str:
 
 def write_shard(path: Path, rows: pa.Table, schema: pa.Schema) -> None:
     """Write rows (columns of `schema`, already in order) as one uncompressed IPC file."""
-    with written_whole(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
+    with published(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
         with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
             for batch in rows.cast(schema).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH):
                 writer.write_batch(batch)

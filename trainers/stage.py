@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest
 from schemas.recipe import Strict
-from schemas.recipe_file import read_yaml, validated
+from storage.yaml_files import read_yaml, validated
 from trainers.model.config import Lora, ModelConfig
 
 

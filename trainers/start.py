@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
-from schemas.files import canonical_digest, sha256_file, write_json
 from schemas.manifest import Manifest
+from storage.fingerprints import sha256_file
+from storage.json_files import write_json
 from tokenization.chat_template import end_of_turn
 from tokenization.tokenizer import load_tokenizer
 from trainers.loop.position import latest, read_position

@@ -21,8 +21,8 @@ from megatron.core.num_microbatches_calculator import (
 )
 
 from schemas.errors import CurateError
-from schemas.files import write_json
 from schemas.manifest import Manifest, load_manifest
+from storage.json_files import write_json
 from trainers.data.datasets import Blended, StageData, stage_data
 from trainers.data.integrity import ShardCheck, check_tokenizer
 from trainers.data.reader import BatchReader
@@ -39,7 +39,7 @@ from trainers.loop.training_log import TrainingLog
 from trainers.loop.validation import validate
 from trainers.model.architecture import build_model, wrap_for_data_parallel
 from trainers.model.initial import draw, load_hf
-from trainers.parallel import is_first, start_parallel, stop_parallel
+from trainers.parallel.groups import is_first, start_parallel, stop_parallel
 from trainers.stage import TrainConfig, load_stage
 from trainers.start import Start, find_start, trajectory_digest, write_card
 

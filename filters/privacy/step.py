@@ -20,7 +20,7 @@ from filters.privacy.lexicon import Lexicon, load_lexicon
 from filters.privacy.names import again, is_chinese_name, name_finders
 from filters.privacy.places import FINDERS as PLACES
 from filters.privacy.spans import PRIORITY, Span, marked, shadow
-from schemas.step import Batch, Outcome, step
+from filters.step import Batch, Outcome, step
 
 # Texts about one person; pages anyone may have written; everything else was published.
 PERSONAL_TYPES: Final = ("record", "dialogue")

@@ -21,7 +21,7 @@ from pipelines.graph import STAGES, Stage, is_done, marker, opened, perform
 from pipelines.run_folder import RunFolder
 from pipelines.stages import group
 from schemas.errors import CurateError, WrongCall
-from schemas.files import write_json
+from storage.json_files import write_json
 
 
 def perform_after(task: str, folder: str, stage: str, before: Any) -> tuple[str, int]:

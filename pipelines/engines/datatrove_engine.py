@@ -30,7 +30,7 @@ from pipelines.graph import BY_NAME, STAGES, is_done, marker, opened, perform
 from pipelines.run_folder import RunFolder
 from schemas.errors import CurateError, WrongCall
 
-PRELOADED = ["pipelines.graph", "pipelines.readers.html", "pipelines.readers.pdf", "filters.language"]
+PRELOADED = ["pipelines.graph", "sources.readers.html", "sources.readers.pdf", "filters.language"]
 WATCH_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 WAIT_SECONDS = 0.005

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.registry import Registry
+from plugins.registry import Registry
 
 Perform = Callable[[Path, int, Sequence[str]], None]
 

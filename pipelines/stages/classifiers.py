@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pipelines.classifier import read_labelled, train_classifier
+from pipelines.classifiers.training import read_labelled, train_classifier
 from pipelines.run_folder import RunFolder
 from schemas.errors import CurateError
 

@@ -13,6 +13,7 @@ import polars as pl
 from dedup.contamination_index import ContaminationIndex, build_index, load_index, save_index
 from dedup.decontamination import HITS, cut_spans, find_items, flagged_only
 from dedup.paragraphs import without_repeated
+from filters.step import Batch
 from pipelines.run_folder import RunFolder
 from pipelines.stages.group import CLUSTER_STAGE, row_offsets
 from pipelines.stages.paragraphs import all_repeated, rows_of
@@ -21,12 +22,13 @@ from pipelines.stages.read import ParquetRows, line_floors, parquet_frames
 from pipelines.steps import dropped_where, text_bytes, with_edit
 from pipelines.stopwatch import Stopwatch
 from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
-from schemas.benchmark import BenchmarkItem, read_items
+from schemas.benchmark import BenchmarkItem
 from schemas.conversation import turns_of
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.errors import Unreadable
-from schemas.files import read_json, written_whole
-from schemas.step import Batch
+from sources.benchmark_items import read_items
+from storage.json_files import read_json
+from storage.publishing import published
 
 STAGE: Final = "curate"
 BENCHMARK_STAGE: Final = "benchmarks"
@@ -97,7 +99,7 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     with ParquetRows(run.path / "quarantined" / f"{task}.parquet", QUARANTINE_COLUMNS) as broken:
         for frame in parquet_frames(run.stage_file(READ, f"{task}.quarantined.parquet")):
             broken.append(frame)
-    with written_whole(run.stage_file(STAGE, f"{task}.hits.parquet")) as temporary:
+    with published(run.stage_file(STAGE, f"{task}.hits.parquet")) as temporary:
         pl.concat(hits).write_parquet(temporary)
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {"documents": read, "curated": curated, "dropped": dict(sorted(dropped.items()))}

@@ -16,7 +16,8 @@ from pipelines.run_folder import RunFolder
 from pipelines.stages.read import STAGE as READ
 from pipelines.stages.read import bands
 from schemas.errors import WrongCall
-from schemas.files import read_json, written_whole
+from storage.json_files import read_json
+from storage.publishing import published
 
 STAGE: Final = "group"
 CLUSTER_STAGE: Final = "cluster"
@@ -78,7 +79,7 @@ def group_band(run: RunFolder, task: str) -> dict[str, Any]:
 
 def write_edges(run: RunFolder, task: str, edges: pl.DataFrame) -> dict[str, Any]:
     """Write the edges of one column, sorted: the same bytes from every engine."""
-    with written_whole(run.stage_file(STAGE, f"{task}.parquet")) as temporary:
+    with published(run.stage_file(STAGE, f"{task}.parquet")) as temporary:
         edges.select(list(EDGES)).cast(EDGES).unique().sort("left", "right").write_parquet(temporary)  # type: ignore[arg-type]
     return {"edges": edges.height}
 
@@ -117,7 +118,7 @@ def cluster(run: RunFolder, task: str) -> dict[str, Any]:
 
 
 def _write(run: RunFolder, name: str, frame: pl.DataFrame) -> None:
-    with written_whole(run.stage_file(CLUSTER_STAGE, name)) as temporary:
+    with published(run.stage_file(CLUSTER_STAGE, name)) as temporary:
         frame.select(list(DECISIONS)).cast(DECISIONS).sort("row").write_parquet(temporary, row_group_size=50_000)  # type: ignore[arg-type]
 
 

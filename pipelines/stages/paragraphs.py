@@ -12,7 +12,7 @@ from dedup.paragraphs import LINES, REPEATED, repeated_lines
 from pipelines.run_folder import RunFolder
 from pipelines.stages.group import CLUSTER_STAGE, row_offsets
 from pipelines.stages.read import STAGE as READ
-from schemas.files import written_whole
+from storage.publishing import published
 
 STAGE: Final = "paragraphs"
 PARTS: Final = 8  # by hash: what one task holds in memory
@@ -33,7 +33,7 @@ def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
     )
     lines = pl.concat([pl.DataFrame(schema=LINES), *_lines(run, int(task))])
     repeated = repeated_lines(lines.join(dropped, on="row", how="anti"), wanted.min_documents)
-    with written_whole(run.stage_file(STAGE, f"{task}.parquet")) as temporary:
+    with published(run.stage_file(STAGE, f"{task}.parquet")) as temporary:
         repeated.write_parquet(temporary)
     return {"lines": repeated.height}
 

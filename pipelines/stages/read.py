@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 from dedup.exact import exact_hashes
 from dedup.minhash import MinHashConfig, band_hashes, signatures
 from dedup.paragraphs import LINES, long_lines
-from kernels.columns import TextColumn
-from pipelines.inputs import check_unchanged
-from pipelines.reading import read_frames
+from filters.step import Batch
 from pipelines.run_folder import RunFolder
 from pipelines.steps import decide, text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.document import QUARANTINE_COLUMNS, document_columns
-from schemas.files import written_whole
 from schemas.recipe import Paragraphs
-from schemas.step import Batch
+from sources.inputs import check_unchanged
+from sources.reading import read_frames
+from storage.publishing import published
+from textcolumns.columns import TextColumn
 
 STAGE: Final = "read"
 DISTINCT_COLUMNS: Final = {"id", "text", "title", "raw_sha256", "exact"}  # no value comes twice: no dictionary
@@ -34,7 +34,7 @@ class ParquetRows:
     """Frames appended to one Parquet file (zstd), which appears when it is whole."""
 
     def __init__(self, path: Path, columns: Mapping[str, pl.DataType]) -> None:
-        self._whole = written_whole(path)
+        self._whole = published(path)
         self._columns = columns
         self._writer: pq.ParquetWriter | None = None
 

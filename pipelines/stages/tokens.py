@@ -20,8 +20,10 @@ from pipelines.stages.read import parquet_frames
 from pipelines.steps import text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.errors import CurateError
-from schemas.files import read_json, sha256_file, written_whole
 from schemas.recipe import Mixture
+from storage.fingerprints import sha256_file
+from storage.json_files import read_json
+from storage.publishing import published
 from tokenization.chat_template import BUILT_IN, ChatTemplate, built_in
 from tokenization.conversations import EncodedConversations, encode_conversations
 from tokenization.shards import GRADES, coded, open_shard, shard_name, shard_schema, shuffle_keys, write_shard
@@ -45,12 +47,12 @@ def prepare_tokenizer(run: RunFolder, task: str) -> dict[str, Any]:
     if wanted.file:
         source = run.path / GIVEN_TOKENIZER
         load_tokenizer(source)
-        with written_whole(target) as temporary:
+        with published(target) as temporary:
             shutil.copyfile(source, temporary)
     else:
         assert wanted.train is not None
         tokenizer = train_tokenizer(_training_texts(run, wanted.train.max_characters), wanted.train.vocab_size)
-        with written_whole(target) as temporary:
+        with published(target) as temporary:
             tokenizer.save(str(temporary), pretty=False)
     loaded = load_tokenizer(target)
     return {"vocabulary": loaded.vocabulary, "digest": sha256_file(target)}
@@ -143,10 +145,10 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
             columns[series.name] = series.to_arrow()
         tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
         tokens_of.append(pl.DataFrame({"id": frame["id"], "tokens": lengths}))
-    with written_whole(run.stage_file(STAGE, f"{task}.counts.parquet")) as temporary:
+    with published(run.stage_file(STAGE, f"{task}.counts.parquet")) as temporary:
         pl.concat([pl.DataFrame(schema={"id": pl.String, "tokens": pl.Int64}), *tokens_of]).write_parquet(temporary)
     documents = tokens = 0
-    with written_whole(run.stage_file(STAGE, f"{task}.arrow")) as temporary:
+    with published(run.stage_file(STAGE, f"{task}.arrow")) as temporary:
         table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
         table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:

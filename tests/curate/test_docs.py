@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pipelines.draft import FORMATS
-from schemas.step import STEPS
+from filters.step import STEPS
+from sources.formats import FORMATS
 from tests.conftest import REPOSITORY
 
 

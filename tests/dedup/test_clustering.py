@@ -80,7 +80,7 @@ def test_older_editions_are_superseded() -> None:
 def test_repeated_lines_go_from_all_but_the_first_document() -> None:
     footer = "This journal is published under a Creative Commons licence and reserves no rights."
     texts = [f"Own text number {number} about the heart.\n{footer}\nno known allergies" for number in range(4)]
-    from kernels.columns import TextColumn
+    from textcolumns.columns import TextColumn
 
     column = TextColumn(pl.Series(texts))
     owner = np.repeat(np.arange(4), 3)

@@ -9,8 +9,9 @@ import pytest
 
 from dedup.contamination_index import build_index, load_index, save_index
 from dedup.decontamination import cut_spans, find_items, flagged_only
-from schemas.benchmark import BenchmarkItem, read_items
+from schemas.benchmark import BenchmarkItem
 from schemas.errors import WrongCall
+from sources.benchmark_items import read_items
 
 LONG = BenchmarkItem(
     benchmark="b",

@@ -9,7 +9,7 @@ from datasketch import MinHash
 
 from dedup.exact import exact_hashes
 from dedup.minhash import MinHashConfig, band_hashes, jaccard_estimate, signatures
-from kernels.columns import TextColumn
+from textcolumns.columns import TextColumn
 
 WORDS = [f"w{number}" for number in range(5000)]
 

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import storage.files
 
-import schemas.files
 from pipelines.execute import execute
 from pipelines.graph import STAGES, perform
 from pipelines.prepare import prepare_run
@@ -55,7 +55,7 @@ def test_a_full_disk_at_each_stage_loses_nothing(
 ) -> None:
     recipe = sources(tmp_path)
     run = prepare_run(recipe, tmp_path, tmp_path / "run")
-    real = schemas.files.os.fsync
+    real = storage.files.os.fsync
 
     def full(number: int) -> None:
         written = Path(f"/proc/self/fd/{number}").resolve()
@@ -63,7 +63,7 @@ def test_a_full_disk_at_each_stage_loses_nothing(
             raise OSError(errno.ENOSPC, "No space left on device", str(written))
         real(number)
 
-    monkeypatch.setattr(schemas.files.os, "fsync", full)
+    monkeypatch.setattr(storage.files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         perform_all(run)
     assert not list(run.path.rglob("*.part"))

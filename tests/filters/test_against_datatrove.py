@@ -12,11 +12,11 @@ from filters.datatrove_adapter import datatrove
 from filters.fineweb_quality import fineweb_quality
 from filters.gopher_quality import gopher_quality
 from filters.gopher_repetition import gopher_repetition
-from pipelines.inputs import find_inputs
-from pipelines.reading import read_frames
+from filters.step import Batch, Outcome
 from schemas.errors import WrongCall
 from schemas.recipe import Source
-from schemas.step import Batch, Outcome
+from sources.inputs import find_inputs
+from sources.reading import read_frames
 from tests.conftest import batch
 
 MIN_AGREEMENT = 0.97

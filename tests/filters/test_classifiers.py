@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from filters.fasttext_classifier import check_model, fasttext_classifier
 from filters.fasttext_model import load_classifier
-from kernels.columns import TextColumn
-from kernels.spacing import spaced_lines
-from pipelines.classifier import choose_threshold, read_labelled, train_classifier
-from pipelines.inputs import find_inputs
+from pipelines.classifiers.training import choose_threshold, read_labelled, train_classifier
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import CurateError, WrongCall
+from sources.inputs import find_inputs
 from tests.conftest import batch
 from tests.pipelines.test_engines import curate
+from textcolumns.columns import TextColumn
+from textcolumns.spacing import spaced_lines
 
 HEART = [
     "heart",

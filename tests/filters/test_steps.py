@@ -12,9 +12,9 @@ from filters.language import language
 from filters.length import length
 from filters.medical_terms import medical_terms
 from filters.normalise import normalise
+from filters.step import STEPS
 from pipelines.steps import BoundStep, run_steps
 from schemas.errors import WrongCall
-from schemas.step import STEPS
 from tests.conftest import batch, documents
 
 ENGLISH = (

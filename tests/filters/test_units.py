@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.columns import TextColumn
+from textcolumns.columns import TextColumn
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
 

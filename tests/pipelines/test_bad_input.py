@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from pipelines.inputs import find_inputs
-from pipelines.reading import read_frames
 from schemas.recipe import Source
+from sources.inputs import find_inputs
+from sources.reading import read_frames
 from tests.conftest import SAMPLE
 
 GOOD = "Aspirin relieves pain and lowers fever, and in low doses it keeps platelets from clotting together."

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.inputs import find_inputs
-from pipelines.reading import read_frames
 from schemas.errors import WrongCall
 from schemas.recipe import Source
+from sources.inputs import find_inputs
+from sources.reading import read_frames
 
 TEXT = "Aspirin relieves pain and lowers fever. "
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.inputs import find_inputs
-from pipelines.page_layout import Line, Page, document_text, reading_order
-from pipelines.reading import read_frames
 from schemas.recipe import Source
+from sources.inputs import find_inputs
+from sources.pages.layout import Line, Page, document_text, reading_order
+from sources.reading import read_frames
 
 Image = pytest.importorskip("PIL.Image")
 from PIL import ImageDraw, ImageFont  # noqa: E402

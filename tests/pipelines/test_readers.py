@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.inputs import find_inputs
-from pipelines.latex import plain_math
-from pipelines.licences import licence_name
-from pipelines.reading import read_frames
-from pipelines.references import without_references
 from schemas.recipe import Source
+from sources.inputs import find_inputs
+from sources.markup.latex import plain_math
+from sources.markup.licences import licence_name
+from sources.markup.references import without_references
+from sources.reading import read_frames
 
 
 def read(folder: Path, name: str, content: str | bytes) -> pl.DataFrame:

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from curate.cli import main
 from pipelines.execute import execute
+from pipelines.recipes import load_recipe
 from schemas.errors import WrongCall
-from schemas.recipe_file import load_recipe
 from tests.conftest import REPOSITORY, SMALL_RECIPE, write_recipe
 
 CASES = [

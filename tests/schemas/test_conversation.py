@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.conversation import Conversation, Turn, from_row, turns_of
+from schemas.conversation import Conversation, Turn, turns_of
 from schemas.errors import Unreadable
+from sources.conversation_rows import from_row
 
 WORDS = st.text(
     st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="<|>"), min_size=1, max_size=30

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from schemas.canonical import canonical_digest
 from schemas.classifier import ClassifierRecipe
 from schemas.document import document_id
-from schemas.files import canonical_digest
 from schemas.manifest import manifest_schema
 from schemas.recipe import Recipe
 from tests.conftest import REPOSITORY

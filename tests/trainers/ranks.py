@@ -83,7 +83,7 @@ def pack_and_alone(config: str, manifest: str) -> None:
     from trainers.data.reader import collate
     from trainers.model.architecture import build_model
     from trainers.model.initial import draw
-    from trainers.parallel import start_parallel, stop_parallel
+    from trainers.parallel.groups import start_parallel, stop_parallel
     from trainers.stage import load_stage
     from trainers.start import find_start
 
@@ -119,7 +119,7 @@ def resave(config: str, manifest: str, source: str, out: str) -> None:
     from trainers.loop.optimizer import build_optimizer
     from trainers.loop.position import latest
     from trainers.model.architecture import build_model, wrap_for_data_parallel
-    from trainers.parallel import is_first, start_parallel, stop_parallel
+    from trainers.parallel.groups import is_first, start_parallel, stop_parallel
     from trainers.stage import load_stage
     from trainers.start import find_start
 
@@ -181,7 +181,7 @@ def adopt(config: str, manifest: str, hf: str, out: str) -> None:
     from trainers.model.card import ModelCard
     from trainers.model.hf_folder import HfFolder
     from trainers.model.initial import load_hf
-    from trainers.parallel import is_first, start_parallel, stop_parallel
+    from trainers.parallel.groups import is_first, start_parallel, stop_parallel
     from trainers.stage import load_stage
 
     stage, folder = load_stage(Path(config)), HfFolder(Path(hf))
@@ -206,7 +206,7 @@ def logits(config: str, tokens: str, out: str, hf: str | None = None, model: str
     from trainers.model.card import read_card
     from trainers.model.hf_folder import HfFolder
     from trainers.model.initial import load_hf
-    from trainers.parallel import start_parallel, stop_parallel
+    from trainers.parallel.groups import start_parallel, stop_parallel
     from trainers.stage import load_stage
 
     stage = load_stage(Path(config))
@@ -257,7 +257,7 @@ def _save_logits(parts: list[Any], vocabulary: int, tokens: Path, out: str) -> N
 def main() -> None:
     import torch
 
-    from trainers.cpu_layer import activate_cpu_layer
+    from trainers.parallel.cpu_layer import activate_cpu_layer
 
     activate_cpu_layer()
     torch.set_num_threads(1)

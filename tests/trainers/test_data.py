@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
-from kernels.packing import best_fit
 from schemas.errors import WrongCall
+from tokenization.packing import best_fit
 from tokenization.shards import GRADES, coded, shard_schema, write_shard
-from trainers.context import own_positions, whole_order
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import PlannedPhase, make_blend
 from trainers.data.packs import Packs, pack
 from trainers.data.windows import EndOfText, Windows, WindowSettings
+from trainers.parallel.context import own_positions, whole_order
 
 
 def shards(folder: Path, rows: list[list[int]], files: int = 2, learned: int | None = None) -> ArrowTokens:

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn", reason="the train extra is not installed")
 
 from tests.conftest import REPOSITORY
 from tests.pipelines.test_engines import curate
-from trainers.search import best_point, expected_improvement, first_points, propose
+from trainers.ratios.search import best_point, expected_improvement, first_points, propose
 
 
 def test_first_points_are_uniform_then_spread() -> None:

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.boxes import boxes
 from trainers.loop.records import cut_log, newest_first
 from trainers.loop.schedule import learning_rate
 from trainers.loop.spikes import SpikeWatch
+from trainers.parallel.boxes import boxes
 from trainers.stage import BatchConfig, ScheduleConfig, SpikeConfig
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import log, stage
-from trainers.chain import PlannedStage
+from trainers.launch.chain import PlannedStage
 from trainers.stage import load_stage
 
 pytestmark = pytest.mark.slow
@@ -126,7 +126,7 @@ def test_a_job_trains_is_preempted_and_goes_on(slurm: dict[str, str], corpus: Pa
 
 
 def test_the_script_of_several_nodes_meets_at_the_first(tmp_path: Path) -> None:
-    from curate.slurm import script
+    from trainers.launch.slurm import script
 
     wide = load_stage(stage(tmp_path, "many", "tensor: 2, data: 8", ("global: 8", "global: 16")))
     narrow = load_stage(stage(tmp_path, "few", "tensor: 2"))

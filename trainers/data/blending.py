@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernels.blending import blend
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest
-from schemas.registry import nearest
+from schemas.nearest import nearest
+from tokenization.blending import blend
 from trainers.stage import DataConfig
 
 NO_CAP = np.iinfo(np.int64).max

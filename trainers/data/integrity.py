@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from schemas.errors import WrongCall
-from schemas.files import sha256_file
 from schemas.manifest import Manifest, Shard
+from storage.fingerprints import sha256_file
 from trainers.data.blending import mixtures_of
 from trainers.stage import TrainConfig
 

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from kernels.packing import best_fit
 from schemas.errors import WrongCall
+from tokenization.packing import best_fit
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.samples import IGNORED, Piece, Sample
 

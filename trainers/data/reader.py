@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from megatron.core import parallel_state
 
-from trainers.context import own_positions
 from trainers.data.datasets import Blended
 from trainers.data.samples import Sample
+from trainers.parallel.context import own_positions
 from trainers.stage import TrainConfig
 
 Batch = dict[str, torch.Tensor]

@@ -24,11 +24,11 @@ from megatron.core.dist_checkpointing.strategies.torch import TorchDistSaveShard
 from torch.distributed.checkpoint.api import CheckpointException
 
 from schemas.errors import CurateError
-from schemas.files import write_json
+from storage.json_files import write_json
 from trainers.loop.optimizer import parts_of
 from trainers.loop.position import Position, checkpoint_folder, read_position
 from trainers.model.saved_weights import check_harmless
-from trainers.parallel import is_first
+from trainers.parallel.groups import is_first
 from trainers.stage import CheckpointConfig
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import WrongCall
-from schemas.files import read_json, write_json
+from storage.json_files import read_json, write_json
 from trainers.stage import TrainConfig
 
 STAGE_FILE = "stage.json"  # the resolved recipe that the processes of a stage read

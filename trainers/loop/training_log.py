@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from schemas.errors import WrongCall
 from trainers.loop.position import Position
 from trainers.loop.records import cut_log
-from trainers.parallel import is_first
+from trainers.parallel.groups import is_first
 from trainers.stage import LogConfig
 
 

@@ -23,7 +23,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from trainers.context import chunk_starts, whole_order
+from trainers.parallel.context import chunk_starts, whole_order
 
 
 class CoreAttention(MegatronModule):  # type: ignore[misc]

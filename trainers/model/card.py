@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.errors import WrongCall
-from schemas.files import read_json
+from storage.json_files import read_json
 from trainers.model.config import Lora, ModelConfig
 
 CARD = "model.json"

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from schemas.errors import WrongCall
-from schemas.files import write_json
+from storage.json_files import write_json
 from trainers.loop.position import latest
 from trainers.model.card import ModelCard, read_card
 from trainers.model.families import to_hf_config, weights_of

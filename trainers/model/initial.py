@@ -7,7 +7,7 @@ import math
 import torch
 from megatron.core import parallel_state
 
-from schemas.files import canonical_digest
+from schemas.canonical import canonical_digest
 from trainers.model.architecture import PackedGPTModel, own_weights, padded_vocabulary
 from trainers.model.config import ModelConfig
 from trainers.model.families import Weight, part_shapes

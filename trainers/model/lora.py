@@ -22,7 +22,7 @@ from megatron.core.tensor_parallel.mappings import (
 from megatron.core.transformer.mlp import apply_swiglu_sharded_factory
 from megatron.core.transformer.utils import make_sharded_tensors_for_checkpoint
 
-from schemas.files import canonical_digest
+from schemas.canonical import canonical_digest
 from trainers.model.config import Lora
 from trainers.model.families import whole_name
 

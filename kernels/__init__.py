@@ -1,1 +1,0 @@
-"""Compiled loops over Arrow text columns that filters and deduplication share."""

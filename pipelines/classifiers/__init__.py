@@ -1,0 +1,1 @@
+"""Classifiers trained from labelled sources: reading labels, training, measuring, cards."""

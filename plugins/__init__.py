@@ -1,0 +1,1 @@
+"""What is registered by name: entries of our own packages and of installed plug-ins, with where each comes from."""

@@ -1,0 +1,171 @@
+"""Conversations out of rows: OpenAI's messages, ShareGPT, Alpaca, or columns put together by templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from schemas.conversation import ROLES, TOLD_BESIDE, Conversation, Role, Turn, check_turns
+from schemas.errors import Unreadable
+
+# What other formats call the roles.
+ROLE_NAMES: Final[dict[str, Role]] = {
+    "system": "system",
+    "developer": "system",
+    "human": "user",
+    "user": "user",
+    "question": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
+    "answer": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+    "context": "tool",
+    "retrieved": "tool",
+}
+
+
+def from_row(row: Mapping[str, Any], form: str | Mapping[str, str]) -> Conversation:
+    """A conversation from a row of any table: by the form's name, by its columns, or as they look.
+
+    `form`: "openai", "sharegpt", "alpaca", "auto", or templates by role such as
+    `{user: "{title}\\n{ask}", assistant: "{answer}", task: "{department}"}`.
+
+    Raises:
+        Unreadable: with the turn and the reason.
+    """
+    if isinstance(form, Mapping):
+        turns = _from_templates(row, form)
+        row = {**row, **{name: _filled(form[name], row) for name in TOLD_BESIDE if name in form}}
+    else:
+        turns = FORMS[form if form != "auto" else _guessed(row)](row)
+    turns = tuple(turn for turn in turns if turn.role != "system" or turn.content)
+    check_turns(turns)
+    try:
+        return Conversation(
+            turns=turns,
+            tools=tuple(_json(row.get("tools"), "tools") or ()),
+            citations=tuple(map(str, _json(row.get("citations"), "citations") or ())),
+            source_documents=tuple(map(str, _json(row.get("source_documents"), "source_documents") or ())),
+            task=_text(row.get("task")),
+            ability=_text(row.get("ability")),
+            difficulty=_number(row.get("difficulty")),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Unreadable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _guessed(row: Mapping[str, Any]) -> str:
+    for name, key in (("openai", "messages"), ("sharegpt", "conversations"), ("alpaca", "instruction")):
+        if row.get(key) not in (None, ""):
+            return name
+    raise Unreadable(
+        f"no conversation in columns {', '.join(map(str, row))}: neither messages, conversations nor instruction; "
+        "say in the recipe how columns become turns (conversation: {user: …, assistant: …})"
+    )
+
+
+def _from_messages(row: Mapping[str, Any]) -> tuple[Turn, ...]:
+    """OpenAI's `messages`: role and content, tool calls beside."""
+    messages = _json(row.get("messages"), "messages")
+    return tuple(
+        _message(one, number, "role", "content") for number, one in enumerate(_listed(messages, "messages"), 1)
+    )
+
+
+def _from_sharegpt(row: Mapping[str, Any]) -> tuple[Turn, ...]:
+    """ShareGPT's `conversations`: from and value, and a system text beside."""
+    listed = _listed(_json(row.get("conversations"), "conversations"), "conversations")
+    keys = ("from", "value") if listed and "from" in listed[0] else ("role", "content")
+    turns = tuple(_message(one, number, *keys) for number, one in enumerate(listed, 1))
+    system = _text(row.get("system"))
+    return (Turn(role="system", content=system), *turns) if system else turns
+
+
+def _from_alpaca(row: Mapping[str, Any]) -> tuple[Turn, ...]:
+    """Alpaca's instruction, input and output, with `history` and `system` where given."""
+    turns: list[Turn] = []
+    if system := _text(row.get("system")):
+        turns.append(Turn(role="system", content=system))
+    for asked, answered in _json(row.get("history"), "history") or ():
+        turns += [Turn(role="user", content=str(asked)), Turn(role="assistant", content=str(answered))]
+    asked = "\n".join(filter(None, (_text(row.get("instruction")), _text(row.get("input")))))
+    return (*turns, Turn(role="user", content=asked), Turn(role="assistant", content=_text(row.get("output")) or ""))
+
+
+FORMS: Final = {"openai": _from_messages, "sharegpt": _from_sharegpt, "alpaca": _from_alpaca}
+
+
+def _filled(template: str, row: Mapping[str, Any]) -> str:
+    try:
+        return template.format_map({key: "" if value is None else value for key, value in row.items()}).strip()
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        raise Unreadable(f"`conversation` does not fit the row: {type(error).__name__} {error}") from None
+
+
+def _from_templates(row: Mapping[str, Any], form: Mapping[str, str]) -> tuple[Turn, ...]:
+    return tuple(
+        Turn(role=ROLE_NAMES[role], content=_filled(template, row))
+        for role, template in form.items()
+        if role not in TOLD_BESIDE
+    )
+
+
+def _message(one: Any, number: int, role_key: str, content_key: str) -> Turn:
+    if not isinstance(one, Mapping):
+        raise Unreadable(f"turn {number} is no object but {type(one).__name__}")
+    role = str(one.get(role_key, "")).strip().lower()
+    if role not in ROLE_NAMES:
+        raise Unreadable(f"turn {number} has the unknown role '{role}'; known: {', '.join(ROLES)}")
+    content = one.get(content_key)
+    if isinstance(content, list):  # OpenAI's parts
+        content = "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
+    pieces = [str(content).strip()] if content not in (None, "") else []
+    for call in one.get("tool_calls") or ():
+        pieces.append(_tool_call(call))
+    return Turn(role=ROLE_NAMES[role], content="\n".join(pieces))
+
+
+def _tool_call(call: Mapping[str, Any]) -> str:
+    function = call.get("function", call)
+    arguments = function.get("arguments", {})
+    told = {"name": function.get("name"), "arguments": _json(arguments, "arguments")}
+    return f"<tool_call>\n{json.dumps(told, ensure_ascii=False)}\n</tool_call>"
+
+
+def _listed(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list | tuple) or not value:
+        raise Unreadable(f"`{name}` is no list of turns but {type(value).__name__}")
+    return list(value)
+
+
+def _json(value: Any, name: str) -> Any:
+    """Lists and objects as they are, or out of a column of JSON text."""
+    if not isinstance(value, str) or not value.strip():
+        return value or None
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise Unreadable(f"`{name}` is not valid JSON: {error}") from None
+
+
+def _text(value: Any) -> str | None:
+    return str(value).strip() or None if value is not None else None
+
+
+def _number(value: Any) -> int | None:
+    if value in (None, ""):
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise Unreadable(f"`difficulty` is no whole number: {value!r}") from None

@@ -1,0 +1,1 @@
+"""Markup to text: inline elements, HTML bodies, formulas, references, licences; what readers of markup share."""

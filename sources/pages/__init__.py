@@ -1,0 +1,1 @@
+"""Printed pages to text: layout of text layers, and OCR of pictures."""

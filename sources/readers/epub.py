@@ -1,0 +1,88 @@
+"""EPUB books: the chapters in the reading order of the spine, as one document."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from schemas.errors import Unreadable
+from schemas.recipe import Source
+from sources.containers import CORRUPT, bomb_reason, seekable
+from sources.decoding import decode
+from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
+from sources.formats import reader
+from sources.markup.elements import child, descendants, parse_xml, refuse_deep, text_of
+from sources.markup.html_text import body_text, parse_html
+from sources.markup.licences import licence_name
+
+
+@reader(
+    "epub",
+    ".epub",
+    sniff=lambda head: head.startswith(b"PK") and b"application/epub+zip" in head[:120],
+    is_archive=True,
+)
+def read_epub(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """The whole book, chapter after chapter; navigation pages are left out."""
+    with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:
+        stream = seekable(blob, spool)  # type: ignore[arg-type]
+        try:
+            archive = zipfile.ZipFile(stream)
+            draft = _book(archive)
+        except CORRUPT as error:
+            raise Unreadable(f"EPUB is truncated or corrupt: {error}") from None
+        stream.seek(0)
+        yield Draft(**{**draft, "raw_sha256": sha256(stream.read())})
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    if reason := bomb_reason(info):
+        raise Unreadable(f"{name}: {reason}")
+    if info.file_size > MAX_DOCUMENT_BYTES:
+        raise Unreadable(f"{name}: larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
+    return archive.read(info)
+
+
+def _book(archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        container = parse_xml(_member(archive, "META-INF/container.xml"))
+        package_name = next(iter(descendants(container, "rootfile"))).get("full-path")
+        package = parse_xml(_member(archive, package_name))
+    except (KeyError, StopIteration):
+        raise Unreadable("EPUB has no container or package file") from None
+    folder = posixpath.dirname(package_name)
+    metadata, manifest, spine = (child(package, name) for name in ("metadata", "manifest", "spine"))
+    items = {one.get("id"): one for one in manifest} if manifest is not None else {}
+    chapters: list[str] = []
+    for reference in spine if spine is not None else ():
+        item = items.get(reference.get("idref"))
+        if item is None or "nav" in (item.get("properties") or "") or reference.get("linear") == "no":
+            continue
+        name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href") or "")))
+        try:
+            chapters.append(chapter_text(_member(archive, name)))
+        except KeyError:
+            raise Unreadable(f"EPUB lacks the chapter {name} that its spine names") from None
+    text = "\n\n".join(filter(None, chapters))
+    if not text:
+        raise Unreadable("EPUB holds no text")
+    title = text_of(child(metadata, "title"))
+    return {
+        "text": text,
+        "title": title or None,
+        "language": text_of(child(metadata, "language"))[:2].lower() or None,
+        "published": text_of(child(metadata, "date"))[:10] or None,
+        "publisher": text_of(child(metadata, "publisher")) or None,
+        "licence": licence_name(text_of(child(metadata, "rights"))),
+    }
+
+
+def chapter_text(data: bytes) -> str:
+    """Text of one XHTML page, all of it: headings, paragraphs, lists, tables."""
+    refuse_deep(data)
+    return body_text(parse_html(decode(data).text))

@@ -1,0 +1,143 @@
+"""HTML by trafilatura: the main text with its headings, lists and tables, without menus.
+
+A file without any furniture of a website (menus, forms, headers, footers) is a document, such as a
+chapter of a guideline: there every paragraph counts, and the whole body is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import trafilatura
+from trafilatura.settings import use_config
+
+from schemas.errors import Unreadable
+from schemas.recipe import Source
+from sources.decoding import decode
+from sources.draft import Blob, Broken, Draft, sha256
+from sources.formats import reader
+from sources.markup.elements import SPACES, descendants, local, refuse_deep, squeeze, table_rows, with_power
+from sources.markup.html_text import body_text, is_bare_document, page_title, parse_html
+from sources.markup.licences import licence_name
+
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
+HTML_HEAD: Final = re.compile(
+    rb"(?i)^\s*(?:\xef\xbb\xbf)?(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!doctype html|<html|<head|<body)", re.DOTALL
+)
+META_CHARSET: Final = re.compile(rb"(?i)<meta[^>]+charset\s*=\s*[\"']?([\w-]+)")
+MAX_HTML_NESTING: Final = 2000  # real pages leave tags open; beyond this the parser is at risk
+# No alarm signals: the engines run readers in threads and in processes of their own.
+_CONFIG: Final = use_config()
+_CONFIG.set("DEFAULT", "EXTRACTION_TIMEOUT", "0")
+INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
+
+
+@reader("html", ".html", ".htm", ".xhtml", sniff=lambda head: HTML_HEAD.match(head) is not None, by_suffix=True)
+def read_html(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """One page: main text, title, date and licence as the page states them."""
+    data = blob.read_all()
+    yield page_draft(data, url=None)
+
+
+def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draft:
+    """The draft of one HTML page; a page without main text is `Unreadable`."""
+    refuse_deep(data, MAX_HTML_NESTING)
+    declared = charset or (match.group(1).decode() if (match := META_CHARSET.search(data[:4096])) else None)
+    decoded = decode(data, declared)
+    # Only a file can be a bare document; a page of the web is always taken apart.
+    root = parse_html(decoded.text) if url is None else None
+    if root is not None and is_bare_document(root) and (text := body_text(root)):
+        return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
+    text, metadata = extract(decoded.text, url)
+    if not text:
+        raise Unreadable("no main text found in the page")
+    published = getattr(metadata, "date", None)
+    return Draft(
+        text=text,
+        raw_sha256=sha256(data),
+        title=getattr(metadata, "title", None),
+        published=published,
+        licence=licence_name(getattr(metadata, "license", None) or ""),
+        publisher=getattr(metadata, "sitename", None) if url else None,
+        edits=decoded.edits,
+    )
+
+
+def extract(html: str, url: str | None) -> tuple[str, Any]:
+    """Main text in plain form, and trafilatura's metadata."""
+    document = trafilatura.bare_extraction(
+        html.replace("\x00", ""),
+        url=url,
+        include_comments=False,
+        include_tables=True,
+        include_formatting=True,
+        with_metadata=True,
+        config=_CONFIG,
+    )
+    if document is None or document.body is None:
+        return "", None
+    return "\n\n".join(_blocks(document.body)), document
+
+
+def _blocks(element: Any) -> list[str]:
+    """Blocks of trafilatura's tree (head, p, list, table, quote, code), in order."""
+    blocks: list[str] = []
+    loose: list[str] = [element.text or ""]
+
+    def close() -> None:
+        blocks.extend(_lines("".join(loose)))
+        loose.clear()
+
+    for one in element:
+        name = local(one)
+        if name in INLINE:
+            loose.append(_text(one))
+        elif name:
+            close()
+            blocks.extend(_block(one, name))
+        loose.append(one.tail or "")
+    close()
+    return blocks
+
+
+def _block(element: Any, name: str) -> list[str]:
+    if name == "head":
+        level = (element.get("rend") or "h2")[-1]
+        title = squeeze(_text(element))
+        return [f"{'#' * int(level) if level.isdigit() else '##'} {title}"] if title else []
+    if name == "list":
+        items = [squeeze(_text(one)) for one in element if local(one) == "item"]
+        return ["\n".join(f"- {item}" for item in items if item)] if any(items) else []
+    if name == "table":
+        rows = ([squeeze(_text(cell)) for cell in row if local(cell) == "cell"] for row in descendants(element, "row"))
+        return [body] if (body := table_rows(rows)) else []
+    if name == "code":
+        return [text] if (text := _text(element).strip()) else []
+    if name in ("graphic", "comments"):
+        return []
+    if name == "p" and not any(local(one) in ("list", "table", "head", "p", "quote") for one in element):
+        return _lines(_text(element))
+    return _blocks(element)
+
+
+def _lines(text: str) -> list[str]:
+    return ["\n".join(lines)] if (lines := [line for part in text.split("\n") if (line := squeeze(part))]) else []
+
+
+def _text(element: Any) -> str:
+    """Text of an element; line breaks of the page stay, those of the source are spaces."""
+    pieces = [SPACES.sub(" ", element.text or "") if local(element) != "code" else element.text or ""]
+    for one in element:
+        if local(one) == "lb":
+            pieces.append("\n")
+        elif local(one) == "hi" and one.get("rend") == "#sup" and not len(one):
+            pieces.append(with_power("".join(pieces[-2:]), one.text or ""))
+        elif local(one) != "graphic":
+            pieces.append(_text(one))
+            if local(one) in ("p", "item", "list", "cell", "row", "head"):
+                pieces.append(" ")
+        pieces.append(SPACES.sub(" ", one.tail or ""))
+    return "".join(pieces)

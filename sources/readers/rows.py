@@ -1,0 +1,365 @@
+"""Tables and lines of records: CSV, TSV, XLSX, JSON, JSON Lines, Parquet and Arrow.
+
+The recipe's `text` template says how columns become text. Rows stream; a broken row is one
+quarantined record and the rest of the file comes through.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import string
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, BinaryIO, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.conversation import Conversation
+from schemas.errors import Unreadable
+from schemas.recipe import Source
+from sources.containers import CORRUPT, bomb_reason, seekable
+from sources.conversation_rows import from_row
+from sources.decoding import decode, detect, without_surrogates
+from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
+from sources.formats import LAST, reader
+
+TEXT_COLUMNS: Final = ("text", "content", "body")
+LINE_CHUNK: Final = 1 << 20
+MAX_JSON_BYTES: Final = 256 << 20
+csv.field_size_limit(min(sys.maxsize, MAX_DOCUMENT_BYTES))
+
+
+@lru_cache(maxsize=64)
+def template_columns(template: str) -> tuple[str, ...]:
+    """Column names of a template such as `{title}: {body}`."""
+    parsed = string.Formatter().parse(template)
+    return tuple(name.split(".")[0].split("[")[0] for _, name, _, _ in parsed if name)
+
+
+class Rows:
+    """Turns rows of one file into drafts by the source's templates."""
+
+    def __init__(self, blob: Blob, source: Source, kind: str) -> None:
+        self.blob, self.source, self.kind = blob, source, kind
+
+    def columns_needed(self, available: list[str]) -> str:
+        """The text template; columns that it names and the file lacks are refused."""
+        if self.source.conversation is not None:
+            self._conversation_columns(available)
+            return ""
+        template = self.source.text
+        if template is None:
+            found = next((name for name in TEXT_COLUMNS if name in available), None)
+            if found is None:
+                raise Unreadable(
+                    f"no column {', '.join(TEXT_COLUMNS)}; say in the recipe how columns become text "
+                    f"(`text:`); columns: {', '.join(available)}"
+                )
+            return "{" + found + "}"
+        missing = [name for name in template_columns(template) if name not in available]
+        if missing:
+            raise Unreadable(f"no column '{missing[0]}', which `text` names; columns: {', '.join(available)}")
+        return template
+
+    def _conversation_columns(self, available: list[str]) -> None:
+        form = self.source.conversation
+        for template in form.values() if isinstance(form, dict) else ():
+            missing = [name for name in template_columns(template) if name not in available]
+            if missing:
+                raise Unreadable(
+                    f"no column '{missing[0]}', which `conversation` names; columns: {', '.join(available)}"
+                )
+
+    def draft(self, row: dict[str, Any], raw: bytes, place: str) -> Draft:
+        """The draft of one row; `raw` is what its digest is taken of."""
+        template = self.columns_needed(list(row))
+        talk = from_row(row, self.source.conversation) if self.source.conversation is not None else None
+        text, replaced = without_surrogates(talk.text() if talk else _fill(template, row))
+        title = _fill(self.source.title, row) if self.source.title else _cell(row, "title")
+        draft = Draft(
+            text=text,
+            raw_sha256=sha256(raw),
+            place=place,
+            uri=f"{self.blob.uri}#{place}",
+            title=without_surrogates(title)[0] if title else None,
+            published=_cell(row, "published", "date"),
+            licence=_cell(row, "licence", "license"),
+            language=_cell(row, "language", "lang"),
+            doi=(_cell(row, "doi") or "").lower() or None,
+            publisher=_cell(row, "publisher"),
+            issn=_cell(row, "issn"),
+            series=_cell(row, "series"),
+            edition=_cell(row, "edition"),
+            **_of_conversation(talk),
+        )
+        return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
+
+    def broken(self, place: str, error: str, raw: bytes) -> Broken:
+        """A quarantined row."""
+        return Broken(f"{self.blob.uri}#{place}", self.kind, error, len(raw), sha256(raw))
+
+
+def _of_conversation(talk: Conversation | None) -> dict[str, Any]:
+    if talk is None:
+        return {}
+    return {"task": talk.task, "ability": talk.ability, "difficulty": talk.difficulty, "conversation": talk.beside()}
+
+
+def _fill(template: str, row: dict[str, Any]) -> str:
+    shown = {key: "" if value is None else value for key, value in row.items()}
+    try:
+        return template.format_map(shown)
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        raise Unreadable(f"template does not fit the row: {type(error).__name__} {error}") from None
+
+
+def _cell(row: dict[str, Any], *names: str) -> str | None:
+    for name in names:
+        if row.get(name) not in (None, ""):
+            return str(row[name])
+    return None
+
+
+def bounded_lines(stream: BinaryIO, limit: int = MAX_DOCUMENT_BYTES) -> Iterator[tuple[int, bytes | None]]:
+    """Lines with their number (from 1); a line longer than `limit` comes as None and is skipped."""
+    number, held, skipping = 1, bytearray(), False
+    while chunk := stream.read(LINE_CHUNK):
+        pieces = chunk.split(b"\n")
+        for index, piece in enumerate(pieces):
+            if not skipping:
+                held += piece
+            if len(held) > limit:
+                held, skipping = bytearray(), True
+            if index < len(pieces) - 1:
+                yield number, None if skipping else bytes(held)
+                number, held, skipping = number + 1, bytearray(), False
+    if held or skipping:
+        yield number, None if skipping else bytes(held)
+
+
+def _too_long() -> str:
+    return f"line longer than {MAX_DOCUMENT_BYTES >> 20} MiB"
+
+
+def _looks_like_json(head: bytes) -> bool:
+    return re.match(rb"\s*\{\s*\"", head) is not None
+
+
+@reader("jsonl", ".jsonl", ".ndjson", sniff=_looks_like_json, priority=LAST, by_suffix=True)
+def read_jsonl(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """One record a line; a broken line is quarantined alone."""
+    rows = Rows(blob, source, "jsonl")
+    if not blob.head:
+        raise Unreadable("empty file")
+    for number, line in bounded_lines(blob.stream):
+        place = str(number)
+        if line is None:
+            yield rows.broken(place, _too_long(), b"")
+            continue
+        line = line.strip()
+        if line.startswith(b"\xef\xbb\xbf"):
+            line = line[3:]
+        if not line:
+            continue
+        try:
+            row = _json_value(line)
+            if not isinstance(row, dict):
+                raise Unreadable(f"line {number}: expected an object, found {type(row).__name__}")
+            yield rows.draft(row, line, place)
+        except Unreadable as error:
+            yield rows.broken(place, str(error), line)
+
+
+def _json_value(data: bytes) -> Any:
+    """JSON by orjson; the standard parser's leniency only for lone surrogates and NaN."""
+    import json
+
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        try:
+            return json.loads(decode(data).text)
+        except (ValueError, RecursionError):
+            raise Unreadable(f"not valid JSON: {error}") from None
+
+
+@reader("json", ".json", sniff=None)
+def read_json(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """An array of records, an object of records by id, or one record."""
+    rows = Rows(blob, source, "json")
+    data = blob.read_all(MAX_JSON_BYTES)
+    value = _json_value(data)
+    if isinstance(value, dict):
+        keyed = bool(value) and all(isinstance(one, dict) for one in value.values())
+        records = [(str(key), {"id": key, **one}) for key, one in value.items()] if keyed else [("0", value)]
+    elif isinstance(value, list):
+        records = [(str(index), one) for index, one in enumerate(value)]
+    else:
+        raise Unreadable(f"expected records, found {type(value).__name__}")
+    for place, row in records:
+        raw = orjson.dumps(row, option=orjson.OPT_SORT_KEYS) if _plain(row) else repr(row).encode("utf-8", "replace")
+        if not isinstance(row, dict):
+            yield rows.broken(place, f"expected an object, found {type(row).__name__}", raw)
+            continue
+        try:
+            yield rows.draft(row, raw, place)
+        except Unreadable as error:
+            yield rows.broken(place, str(error), raw)
+
+
+def _plain(row: Any) -> bool:
+    try:
+        orjson.dumps(row)
+    except (TypeError, orjson.JSONEncodeError):
+        return False
+    return True
+
+
+@reader("csv", ".csv")
+def read_csv(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """Comma-separated values with a header, in any encoding."""
+    yield from _delimited(blob, source, "csv", ",")
+
+
+@reader("tsv", ".tsv", ".tab")
+def read_tsv(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """Tab-separated values with a header, in any encoding."""
+    yield from _delimited(blob, source, "tsv", "\t")
+
+
+def _delimited(blob: Blob, source: Source, kind: str, delimiter: str) -> Iterator[Draft | Broken]:
+    rows = Rows(blob, source, kind)
+    sample = blob.head
+    if blob.stream.seekable():
+        sample = blob.stream.read(1 << 20)
+        blob.stream.seek(0)
+    if not sample:
+        raise Unreadable("empty file")
+    encoding = detect(sample)
+    lines = _decoded_lines(blob.stream, encoding)
+    parser = csv.reader(lines, delimiter=delimiter)
+    try:
+        header = [name.strip() for name in next(parser)]
+    except StopIteration:
+        raise Unreadable("empty file") from None
+    except csv.Error as error:
+        raise Unreadable(f"no header line: {error}") from None
+    rows.columns_needed(header)
+    edit = () if encoding in ("utf-8", "utf-8-sig") else ((f"decoded from {encoding}", 1),)
+    number = 0
+    while True:
+        number += 1
+        try:
+            cells = next(parser)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield rows.broken(str(number), f"line {parser.line_num}: {error}", b"")
+            continue
+        if not cells:
+            continue
+        raw = "\x1f".join(cells).encode("utf-8", "replace")
+        if len(cells) != len(header):
+            error_text = f"line {parser.line_num}: {len(cells)} cells where the header has {len(header)}"
+            yield rows.broken(str(number), error_text, raw)
+            continue
+        try:
+            draft = rows.draft(dict(zip(header, cells, strict=True)), raw, str(number))
+        except Unreadable as error:
+            yield rows.broken(str(number), str(error), raw)
+            continue
+        replaced = draft.text.count("\ufffd")
+        for what, count in (*edit, *((("undecodable bytes replaced", replaced),) if replaced else ())):
+            draft = draft.with_edit(what, count)
+        yield draft
+
+
+def _decoded_lines(stream: BinaryIO, encoding: str) -> Iterator[str]:
+    """Text lines with their ends, decoded as they come; an overlong line becomes an unparsable one."""
+    if encoding.startswith("utf-16") or encoding.startswith("utf-32"):
+        yield from io.TextIOWrapper(io.BytesIO(stream.read(MAX_DOCUMENT_BYTES)), encoding, "replace", newline="")
+        return
+    codec = codecs.getincrementaldecoder(encoding)("replace")
+    for number, line in bounded_lines(stream):
+        if line is None:
+            raise Unreadable(f"line {number}: {_too_long()}")
+        yield codec.decode(line.replace(b"\x00", b"") + b"\n")
+
+
+@reader(
+    "xlsx",
+    ".xlsx",
+    ".xls",
+    ".ods",
+    sniff=lambda head: head.startswith(b"PK") and b"[Content_Types].xml" in head,
+    is_archive=True,
+)
+def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """The first sheet of a workbook, its first row being the header."""
+    import fastexcel
+
+    rows = Rows(blob, source, "xlsx")
+    data = blob.read_all()
+    try:
+        if data.startswith(b"PK"):
+            for member in zipfile.ZipFile(io.BytesIO(data)).infolist():
+                if reason := bomb_reason(member):
+                    raise Unreadable(f"{member.filename}: {reason}")
+        frame = fastexcel.read_excel(data).load_sheet(0, dtypes="string").to_polars()
+    except (fastexcel.FastExcelError, *CORRUPT) as error:
+        raise Unreadable(f"workbook is truncated or corrupt: {error}") from None
+    rows.columns_needed(frame.columns)
+    for number, row in enumerate(frame.iter_rows(named=True), 1):
+        raw = "\x1f".join("" if cell is None else str(cell) for cell in row.values()).encode()
+        if not any(row.values()):
+            continue
+        try:
+            yield rows.draft(row, raw, str(number))
+        except Unreadable as error:
+            yield rows.broken(str(number), str(error), raw)
+
+
+@reader("parquet", ".parquet", ".pq", sniff=lambda head: head.startswith(b"PAR1"))
+def read_parquet(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """Parquet, row group by row group."""
+    with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:
+        stream = seekable(blob, spool)  # type: ignore[arg-type]
+        try:
+            batches = pq.ParquetFile(stream).iter_batches(batch_size=1024)
+            yield from _batches(batches, Rows(blob, source, "parquet"))
+        except (pa.ArrowException, OSError) as error:
+            raise Unreadable(f"Parquet file is truncated or corrupt: {error}") from None
+
+
+@reader("arrow", ".arrow", ".feather", ".ipc", sniff=lambda head: head.startswith(b"ARROW1"))
+def read_arrow(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """Arrow IPC files, batch by batch."""
+    with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:
+        stream = seekable(blob, spool)  # type: ignore[arg-type]
+        try:
+            file = pa.ipc.open_file(stream)
+            batches = (file.get_batch(index) for index in range(file.num_record_batches))
+            yield from _batches(batches, Rows(blob, source, "arrow"))
+        except (pa.ArrowException, OSError) as error:
+            raise Unreadable(f"Arrow file is truncated or corrupt: {error}") from None
+
+
+def _batches(batches: Iterator[pa.RecordBatch], rows: Rows) -> Iterator[Draft | Broken]:
+    number = 0
+    for batch in batches:
+        rows.columns_needed(batch.schema.names)
+        for row in batch.to_pylist():
+            number += 1
+            raw = repr(row).encode("utf-8", "replace")
+            try:
+                yield rows.draft(row, raw, str(number))
+            except Unreadable as error:
+                yield rows.broken(str(number), str(error), raw)

@@ -1,0 +1,149 @@
+"""From an input file to frames of documents, and rows of quarantine for what cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import polars as pl
+
+from schemas.document import QUARANTINE_COLUMNS, READ_COLUMNS, document_id
+from schemas.errors import Unreadable
+from schemas.recipe import Source
+from sources.containers import open_members
+from sources.decoding import without_surrogates
+from sources.draft import Blob, Broken, Draft, open_blob
+from sources.formats import FORMATS, choose_format
+from sources.inputs import InputFile, open_input
+from storage.fingerprints import CHUNK
+
+BATCH_BYTES: Final = 1 << 22
+BATCH_ROWS: Final = 2048
+
+
+def read_frames(file: InputFile, source: Source) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Frames of documents (`READ_COLUMNS`) and of quarantine, in the order of the file."""
+    documents: list[dict[str, Any]] = []
+    broken: list[Broken] = []
+    pending = 0
+    for one in _drafts(file, source):
+        if isinstance(one, Broken):
+            broken.append(one)
+        else:
+            documents.append(_row(one, file, source))
+            pending += len(one.text)
+        if pending >= BATCH_BYTES or len(documents) + len(broken) >= BATCH_ROWS:
+            yield _frames(documents, broken, source)
+            documents, broken, pending = [], [], 0
+    if documents or broken:
+        yield _frames(documents, broken, source)
+
+
+def _drafts(file: InputFile, source: Source) -> Iterator[Draft | Broken]:
+    try:
+        with open_input(file) as stream:
+            blob = open_blob(file.uri, stream, file.size)
+            if source.format in ("auto", "warc") and not blob.head:
+                raise Unreadable("empty file")
+            whole = source.format != "auto" and FORMATS.get(source.format).is_archive
+            members = iter([blob]) if whole else open_members(blob)
+            for member in members:
+                if isinstance(member, Broken):
+                    yield member
+                else:
+                    yield from _read_member(member, source, is_file=member.uri == file.uri, file=file)
+    except Unreadable as error:
+        yield _broken_file(file, "file", str(error))
+    except Exception as error:  # a surprise in one file must not end the run
+        yield _broken_file(file, "file", f"{type(error).__name__}: {error}")
+
+
+def _read_member(member: Blob, source: Source, is_file: bool, file: InputFile) -> Iterator[Draft | Broken]:
+    name = source.format
+    try:
+        if not member.head:
+            raise Unreadable("empty file")
+        chosen = choose_format(member, source)
+        name = chosen.name
+        for one in chosen.read(member, source):
+            if isinstance(one, Draft) and not is_file:
+                yield _of_member(one, member)
+            else:
+                yield one
+    except RecursionError:
+        yield _broken_member(member, name, "nested too deep", is_file, file)
+    except Unreadable as error:
+        yield _broken_member(member, name, str(error), is_file, file)
+    except Exception as error:
+        yield _broken_member(member, name, f"{type(error).__name__}: {error}", is_file, file)
+
+
+def _of_member(draft: Draft, member: Blob) -> Draft:
+    from dataclasses import replace
+
+    return replace(draft, uri=draft.uri or member.uri, place=f"{member.uri}\x1f{draft.place}")
+
+
+def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
+    return {
+        "id": document_id(source.name, file.uri, draft.place),
+        "text": without_surrogates(draft.text)[0],
+        "title": without_surrogates(draft.title)[0] if draft.title else None,
+        "source": source.name,
+        "source_type": source.source_type,
+        "uri": draft.uri or file.uri,
+        "raw_sha256": draft.raw_sha256,
+        "licence": draft.licence or source.licence,
+        "language": source.language or draft.language,
+        "authority": source.authority,
+        "published": draft.published,
+        "series": draft.series,
+        "edition": draft.edition,
+        "doi": draft.doi,
+        "publisher": draft.publisher or source.publisher,
+        "issn": draft.issn,
+        "article_type": draft.article_type,
+        "retracted": draft.retracted,
+        "retracts": list(draft.retracts),
+        "task": draft.task,
+        "ability": draft.ability,
+        "difficulty": draft.difficulty,
+        "conversation": draft.conversation,
+        "ocr": draft.ocr,
+        "edits": [{"step": "read", "what": what, "count": count} for what, count in draft.edits],
+    }
+
+
+def _frames(documents: list[dict[str, Any]], broken: list[Broken], source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows = [
+        {
+            "uri": one.uri,
+            "source": source.name,
+            "reader": one.reader,
+            "error": one.error,
+            "bytes": one.bytes,
+            "sha256": one.sha256,
+        }
+        for one in broken
+    ]
+    return pl.DataFrame(documents, schema=READ_COLUMNS), pl.DataFrame(rows, schema=QUARANTINE_COLUMNS)
+
+
+def _broken_member(member: Blob, reader: str, error: str, is_file: bool, file: InputFile) -> Broken:
+    if is_file:
+        return _broken_file(file, reader, error)
+    return Broken(member.uri, reader, error, member.size or 0, "")
+
+
+def _broken_file(file: InputFile, reader: str, error: str) -> Broken:
+    """Quarantine of a whole file, with the digest of its stored bytes where they can be read."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open_input(file) as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+    except Exception:  # no digest is better than no row
+        return Broken(file.uri, reader, error, file.size, "")
+    return Broken(file.uri, reader, error, size, digest.hexdigest())

@@ -1,0 +1,100 @@
+"""Parquet and Arrow files of a run: written whole, read by row group, mapped into memory where they are local."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.places import Place, is_local
+from storage.publishing import published
+
+DISTINCT_COLUMNS: Final = {"id", "text", "title", "raw_sha256", "exact"}  # no value comes twice: no dictionary
+
+
+class ParquetRows:
+    """Frames appended to one Parquet file (zstd), which appears when it is whole."""
+
+    def __init__(self, target: Place, columns: Mapping[str, pl.DataType]) -> None:
+        self._whole = published(target)
+        self._columns = columns
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> ParquetRows:
+        attempt = self._whole.__enter__()
+        schema = pl.DataFrame(schema=self._columns).to_arrow().schema
+        few_values = [name for name in schema.names if name not in DISTINCT_COLUMNS]
+        self._writer = pq.ParquetWriter(str(attempt), schema, compression="zstd", use_dictionary=few_values)
+        return self
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Add rows as one row group."""
+        if frame.height and self._writer is not None:
+            table = frame.select(list(self._columns)).cast(self._columns).to_arrow()  # type: ignore[arg-type]
+            self._writer.write_table(table.cast(self._writer.schema))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.close()
+        except OSError as failed:
+            if error is None:
+                self._whole.__exit__(type(failed), failed, failed.__traceback__)
+                raise
+        self._whole.__exit__(kind, error, trace)
+
+
+def write_parquet(target: Place, frame: pl.DataFrame, **options: Any) -> None:
+    """Write a frame as one Parquet file."""
+    with published(target) as attempt:
+        frame.write_parquet(attempt, **options)
+
+
+def parquet_frames(source: Place, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Row groups of a Parquet file as frames, one in memory at a time."""
+    with source.open("rb") as handle, pq.ParquetFile(handle) as file:
+        for group in range(file.num_row_groups):
+            frame = pl.from_arrow(file.read_row_group(group, columns=None if columns is None else list(columns)))
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
+
+
+def read_parquet(source: Place, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A whole Parquet file, or some of its columns."""
+    told = source if is_local(source) else io.BytesIO(source.read_bytes())
+    return pl.read_parquet(told, columns=None if columns is None else list(columns))
+
+
+def scan_parquet(sources: Place | Sequence[Place]) -> pl.LazyFrame:
+    """Parquet files as one lazy frame; those of a store are read first."""
+    listed = [sources] if not isinstance(sources, Sequence) else list(sources)
+    if all(map(is_local, listed)):
+        return pl.scan_parquet(listed)
+    return pl.concat([read_parquet(one).lazy() for one in listed])
+
+
+def parquet_rows(source: Place) -> int:
+    """Number of rows, by the file's footer."""
+    with source.open("rb") as handle:
+        return int(pq.read_metadata(handle).num_rows)
+
+
+def write_arrow(target: Place, batches: Iterator[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
+    """Write an uncompressed Arrow IPC file, batch by batch."""
+    with published(target) as attempt, pa.OSFile(str(attempt), "wb") as sink:
+        with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
+            for batch in batches:
+                writer.write(batch)
+
+
+def open_arrow(source: Place) -> pa.Table:
+    """An Arrow IPC file, mapped into memory where it is local: nothing is copied."""
+    data = pa.memory_map(str(source), "r") if is_local(source) else pa.BufferReader(source.read_bytes())
+    return pa.ipc.open_file(data).read_all()

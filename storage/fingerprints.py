@@ -1,0 +1,69 @@
+"""What tells one content from another: digests of files of a run, and fingerprints of inputs.
+
+A digest covers every byte. An input may be too large for that at every start, so its fingerprint is
+the content of small files; of larger ones size, samples, time of change and inode; and of a remote
+one what its store calls a version of the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Final
+
+import fsspec
+
+from storage.places import Place, is_url
+
+CHUNK: Final = 1 << 20
+WHOLE_BYTES: Final = 64 << 20  # up to here an input's fingerprint covers every byte
+SAMPLE_BYTES: Final = 64 << 10
+# What stores call the version of an object, most telling first: S3, GCS, HTTP, Azure, memory.
+VERSIONS: Final = ("ETag", "etag", "generation", "VersionId", "version", "mtime", "last_modified", "created")
+
+
+def sha256_file(path: Place) -> str:
+    """SHA-256 of a file, in hexadecimal, in constant memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint_of(location: str) -> str:
+    """The fingerprint of an input by its path or URL; empty where it cannot be read or asked."""
+    try:
+        return _remote(location) if is_url(location) else _local(location)
+    except (OSError, ValueError, ImportError, NotImplementedError):
+        return ""
+
+
+def covers_content(size: int) -> bool:
+    """Whether the fingerprint of a local input of this size covers every byte of it."""
+    return size <= WHOLE_BYTES
+
+
+def _local(location: str) -> str:
+    with open(location, "rb") as handle:
+        status = os.fstat(handle.fileno())
+        digest = hashlib.blake2b(str(status.st_size).encode(), digest_size=16)
+        if covers_content(status.st_size):
+            while chunk := handle.read(CHUNK):
+                digest.update(chunk)
+            return digest.hexdigest()
+        for start in (0, status.st_size // 2, status.st_size - SAMPLE_BYTES):
+            handle.seek(start)
+            digest.update(handle.read(SAMPLE_BYTES))
+        digest.update(f"{status.st_mtime_ns} {status.st_ino}".encode())
+    return digest.hexdigest()
+
+
+def _remote(location: str) -> str:
+    filesystem, path = fsspec.core.url_to_fs(location)
+    told: dict[str, Any] = filesystem.info(path)
+    version = next((f"{name}={told[name]}" for name in VERSIONS if told.get(name)), "")
+    if not version and "::" in location:  # a member of a remote archive: what its archive is
+        return fingerprint_of(location.split("::", 1)[1])
+    key = f"{told.get('size')} {version}"
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,27 @@
+"""JSON files: sorted keys, so that equal values give equal bytes; torn ones told from missing ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from storage.places import Place
+from storage.publishing import write_text
+
+
+def write_json(target: Place, value: Any, indent: int | None = 2) -> None:
+    """Write a JSON value, whole or not at all."""
+    write_text(target, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(source: Place) -> Any:
+    """The value that a file holds; `OSError` where there is none, `ValueError` where it is not JSON."""
+    return json.loads(source.read_text(encoding="utf-8"))
+
+
+def read_whole_json(source: Place) -> Any:
+    """The value that a file holds, or None where it is missing or what a power cut left of it is no JSON."""
+    try:
+        return read_json(source)
+    except (FileNotFoundError, ValueError):
+        return None

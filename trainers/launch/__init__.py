@@ -1,0 +1,1 @@
+"""Starting stages: chains of them, processes on this machine, Slurm scripts."""

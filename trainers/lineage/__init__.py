@@ -1,0 +1,1 @@
+"""From a training step to its documents and back; `TrainedOn.open` is the way in."""

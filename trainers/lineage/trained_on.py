@@ -1,0 +1,88 @@
+"""From a training step to its documents, and from a document to the steps that saw it.
+
+Nothing is searched: the step's record tells which samples it took, the blend which component each
+came from, Megatron's indices (kept beside the model) which rows; and a document's rows follow from
+its key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from schemas.errors import WrongCall
+from schemas.manifest import Manifest, load_manifest
+from storage.json_files import read_json
+from tokenization.places import Place
+from trainers.data.datasets import StageData, stage_data
+from trainers.loop.records import read_log, record_of_step
+from trainers.stage import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """A trained model with the data it was trained on, opened again."""
+
+    model: Path
+    config: TrainConfig
+    manifest: Manifest
+    folder: Path
+    data: StageData
+
+    @classmethod
+    def open(cls, model: Path, manifest_path: Path | None) -> TrainedOn:
+        """Open by what the model's folder says of its run; `manifest_path` where it has moved since."""
+        told = read_json(model / "train.json") if (model / "train.json").exists() else None
+        if told is None:
+            raise WrongCall(f"{model} is no trained model: train.json is missing")
+        where = manifest_path or Path(told["manifest"])
+        manifest = load_manifest(where)
+        if manifest.digest != told["manifest_digest"]:
+            raise WrongCall(
+                f"{where} is not the manifest that {model} was trained on ({told['manifest_digest'][:12]}); "
+                "name the right run's folder"
+            )
+        config = TrainConfig.model_validate(told["stage"])
+        folder = where if where.is_dir() else where.parent
+        return cls(model, config, manifest, folder, stage_data(config, manifest, folder, model / "dataset-cache"))
+
+    def documents_of_step(self, step: int) -> list[dict[str, Any]]:
+        """Component, document and sample of every row in a step's batch."""
+        record = record_of_step(self.model / "log.jsonl", step)
+        if record is None:
+            last = read_log(self.model / "log.jsonl")[-1:] or [{"step": 0}]
+            raise WrongCall(f"{self.model} has no step {step}; its last is {last[0]['step']}")
+        first, found = record["first_sample"], []
+        for index in range(first, first + record["batch"]):
+            for component, document in self.data.training.documents(index):
+                found.append({"sample": index, "component": component, "document": document})
+        return found
+
+    def steps_of_document(self, places: list[Place]) -> list[int]:
+        """Steps taken so far whose batch holds any part of a document."""
+        samples: list[int] = []
+        blend = self.data.training.blend
+        for place in places:
+            name = f"{place.mixture}/{place.component}"
+            if name not in self.data.training.components:
+                continue
+            component = self.data.training.components[name]
+            if place.component_row >= len(component.tokens):
+                continue  # held out for validation
+            mine = np.flatnonzero(blend.chosen == blend.names.index(name))
+            numbers = component.numbers_of_row(place.component_row, int(blend.numbers[mine].max(initial=0)) + 1)
+            samples += mine[np.isin(blend.numbers[mine], numbers)].tolist()
+        return self._steps(sorted(set(samples)))
+
+    def _steps(self, samples: list[int]) -> list[int]:
+        records = read_log(self.model / "log.jsonl")
+        starts = np.array([record["first_sample"] for record in records], np.int64)
+        steps: set[int] = set()
+        for sample in samples:
+            place = int(np.searchsorted(starts, sample, side="right")) - 1
+            if place >= 0 and sample < starts[place] + records[place]["batch"]:
+                steps.add(int(records[place]["step"]))
+        return sorted(steps)

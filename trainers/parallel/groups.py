@@ -1,0 +1,77 @@
+"""Process groups and random states of one training process."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from datetime import timedelta
+
+import numpy as np
+import torch
+from megatron.core import parallel_state, tensor_parallel
+
+from storage.memory import MOST_KEPT, keep_freed_pages
+from trainers.parallel.cpu_layer import activate_cpu_layer
+from trainers.parallel.megatron_changes import change_megatron
+from trainers.stage import TrainConfig
+
+TIMEOUT = timedelta(minutes=10)
+_ours = False  # whether the process group was made here; one made by the caller is left to it
+
+
+def start_parallel(config: TrainConfig) -> None:
+    """Join the processes of this run and lay out tensor, pipeline, context and data parallelism.
+
+    Under torchrun the environment says who we are; alone, a world of one is made. NCCL with CUDA,
+    gloo without.
+    """
+    on_cpu = activate_cpu_layer()
+    change_megatron()
+    if on_cpu:
+        keep_freed_pages(MOST_KEPT, one_arena=True)
+    if "RANK" not in os.environ:
+        os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
+    if not on_cpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    global _ours
+    if not torch.distributed.is_initialized():
+        _ours = True
+        torch.distributed.init_process_group("gloo" if on_cpu else "nccl", timeout=TIMEOUT)
+    if parallel_state.is_initialized():
+        parallel_state.destroy_model_parallel()
+    parallel_state.initialize_model_parallel(
+        tensor_model_parallel_size=config.parallel.tensor,
+        pipeline_model_parallel_size=config.parallel.pipeline,
+        virtual_pipeline_model_parallel_size=config.parallel.chunks if config.parallel.chunks > 1 else None,
+        context_parallel_size=config.parallel.context,
+    )
+    seed_everything(config.seed)
+
+
+def seed_everything(seed: int) -> None:
+    """One seed for weights on every rank; Megatron's tracker keeps a stream of its own a rank."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    tensor_parallel.model_parallel_cuda_manual_seed(seed)
+    torch.manual_seed(seed)
+
+
+def stop_parallel() -> None:
+    """Leave the process groups."""
+    if parallel_state.is_initialized():
+        parallel_state.destroy_model_parallel()
+    if _ours and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Whether this process writes logs and reports."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
