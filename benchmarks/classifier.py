@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.curation import base_documents
 from filters.fasttext_model import load_classifier
-from pipelines.classifiers.training import Labelled, train_classifier
+from pipelines.classifiers.labelled import Labelled
+from pipelines.classifiers.training import train_classifier
 from schemas.classifier import ClassifierRecipe
 from textcolumns.columns import TextColumn
 from textcolumns.spacing import spaced_lines

@@ -63,7 +63,9 @@ def train_command(
       curate classifier train rows.csv --labels department --positive cardiology --to models/cardiology
       curate classifier train books.jsonl=good chat.jsonl=noise --positive good --to models/quality
     """
-    from pipelines.classifiers.training import card_lines, read_labelled, train_classifier
+    from pipelines.classifiers.card import card_lines
+    from pipelines.classifiers.labelled import read_labelled
+    from pipelines.classifiers.training import train_classifier
     from pipelines.recipes import load_classifier_recipe
     from sources.inputs import find_inputs
 
@@ -117,7 +119,7 @@ def _recipe_of_files(
 def card_command(folder: Path) -> None:
     """Print the card of a trained classifier, after checking that model and card belong together."""
     from filters.fasttext_model import CARD_FILE, load_classifier
-    from pipelines.classifiers.training import card_lines
+    from pipelines.classifiers.card import card_lines
     from storage.json_files import read_json
 
     load_classifier(str(folder))

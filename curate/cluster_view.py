@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from curate.differences import marked_differences
-from pipelines.stages.group import CLUSTER_STAGE
+from pipelines.stages.cluster import STAGE as CLUSTER
 from schemas.errors import WrongCall
 
 COLUMNS: Final = (
@@ -32,7 +32,7 @@ SHOWN: Final = 3000
 
 def cluster_members(run_dir: Path, wanted: str) -> list[dict[str, Any]]:
     """Documents of the cluster that a document belongs to, whom it keeps first; `wanted` is the start of an id."""
-    decisions = pl.scan_parquet(run_dir / "stages" / CLUSTER_STAGE / "decisions.parquet")
+    decisions = pl.scan_parquet(run_dir / "stages" / CLUSTER / "decisions.parquet")
     mine = decisions.filter(pl.col("id").str.starts_with(wanted) | pl.col("cluster").str.starts_with(wanted))
     found = mine.select("cluster").drop_nulls().head(1).collect()
     if found.is_empty():

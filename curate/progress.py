@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from pipelines.graph import STAGES, Stage, is_done, marker
 from pipelines.run_folder import RunFolder
-from storage.json_files import read_json
+from pipelines.stage import Stage, in_order
+from pipelines.tasks import done
 
 POLL_SECONDS = 0.5
 LINE_SECONDS = 10.0
@@ -57,7 +57,8 @@ class RunProgress:
         if self._quiet:
             return
         self._run = run
-        self._tasks = {stage.name: stage.tasks(run) for stage in STAGES}
+        self._stages = in_order()
+        self._tasks = {stage.name: stage.tasks(run) for stage in self._stages}
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
 
@@ -72,9 +73,10 @@ class RunProgress:
         for task in self._tasks[stage.name]:
             key = (stage.name, task)
             if key not in self._counted:
-                if not is_done(self._run, stage.name, task):
+                told = done(self._run, stage.name, task)
+                if told is None:
                     continue
-                self._counted[key] = read_json(marker(self._run, stage.name, task))
+                self._counted[key] = told["counts"]
             counts = self._counted[key]
             state.done += 1
             state.documents += counts.get("documents", 0)
@@ -101,7 +103,7 @@ class RunProgress:
         with Progress(*columns, console=self._console, refresh_per_second=4) as progress:
             bars = {
                 stage.name: progress.add_task(stage.name, total=len(self._tasks[stage.name]), rates="", start=False)
-                for stage in STAGES
+                for stage in self._stages
                 if self._tasks[stage.name]
             }
             began: dict[str, float] = {}
@@ -122,11 +124,11 @@ class RunProgress:
     def _visible(self) -> list[Stage]:
         """Stages from the first to the one at work."""
         shown = []
-        for stage in STAGES:
+        for stage in self._stages:
             if not self._tasks[stage.name]:
                 continue
             shown.append(stage)
-            if not is_done(self._run, stage.name, self._tasks[stage.name][-1]) and self._state(stage).done < len(
+            if done(self._run, stage.name, self._tasks[stage.name][-1]) is None and self._state(stage).done < len(
                 self._tasks[stage.name]
             ):
                 break

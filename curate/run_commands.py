@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from schemas.errors import EXIT_TOO_MUCH_QUARANTINED
+from schemas.errors import EXIT_FAILED, EXIT_TOO_MUCH_QUARANTINED
 from schemas.manifest import Manifest
+
+if TYPE_CHECKING:
+    from pipelines.plan import Plan
+    from pipelines.run_folder import RunFolder
+    from schemas.recipe import Recipe
 
 DATA = click.Path(path_type=Path, file_okay=False)
 
@@ -22,6 +29,7 @@ DATA = click.Path(path_type=Path, file_okay=False)
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes (default: one a core).")
 @click.option("--against", type=DATA, multiple=True, help="A finished run whose documents are not to come again.")
 @click.option("--replaces", type=DATA, multiple=True, help="A finished run that this one takes the place of.")
+@click.option("--reuse", type=DATA, multiple=True, help="An earlier run whose finished tasks may be taken over.")
 @click.option("--profile", is_flag=True, help="Afterwards print MB/s a core of every step, and the slowest.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's digest and counts as JSON.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
@@ -33,11 +41,15 @@ def run_command(
     workers: int | None,
     against: tuple[Path, ...],
     replaces: tuple[Path, ...],
+    reuse: tuple[Path, ...],
     profile: bool,
     as_json: bool,
     options: tuple[str, ...],
 ) -> None:
     """Run RECIPE up to its token shards and manifest.
+
+    Called again on the same folder it resumes. Where the recipe of a finished run was edited, or --reuse
+    names an earlier run, only what depends on the change is done again.
 
     What follows `--` goes to the engine as it is. Exit status: 0 done, 1 failed, 2 the call or the
     recipe is wrong (nothing was written), 3 done but more was quarantined than the recipe allows.
@@ -48,6 +60,7 @@ def run_command(
       curate run recipes/medical.yaml --data ../data --run-dir runs/medical --workers 2
       curate run recipes/medical.yaml --data /data --run-dir runs/m --engine beam -- --runner=DirectRunner
       curate run recipes/medical.yaml --data /new --run-dir runs/d2 --against runs/d1
+      curate run stricter.yaml --data /data --run-dir runs/m2 --reuse runs/m
     """
     from curate.progress import RunProgress
     from pipelines.execute import execute
@@ -64,6 +77,8 @@ def run_command(
             watch=progress.watch,
             against=against,
             replaces=replaces,
+            reuse=reuse,
+            say=lambda text: click.echo(text, err=True),
         )
     finally:
         progress.close()
@@ -144,54 +159,82 @@ def plan_command(recipe: Path, data: Path | None, as_json: bool) -> None:
       curate plan recipes/demo.yaml
       curate plan recipes/medical.yaml --data ../data --json
     """
+    from pipelines.prepare import classifier_recipes, planned
+    from pipelines.run_folder import unwritten
+
+    loaded, plan = planned(recipe, data)
+    stages = list(planned_stages(unwritten(loaded, plan, classifier_recipes(loaded, recipe))))
+    if as_json:
+        click.echo(json.dumps({**plan.as_json(), "stages": stages}, ensure_ascii=False))
+        return
+    print_plan(loaded, plan, stages)
+
+
+def planned_stages(run: RunFolder) -> Iterator[dict[str, Any]]:
+    """What each stage would do: its tasks, how they are cut, what they read and write."""
+    from pipelines.stage import in_order
+
+    for stage in in_order():
+        tasks = stage.tasks(run)
+        told: dict[str, Any] = {"stage": stage.name, "does": stage.title, "cut": stage.cut, "tasks": len(tasks)}
+        told["after"] = list(stage.after)
+        told["reads"] = told["writes"] = []
+        if tasks:
+            told["reads"] = list(dict.fromkeys(one.stage for one in stage.reads(run, tasks[0])))
+            paths = [path.relative_to(run.path).as_posix() for path in stage.writes(run, tasks[0])]
+            told["writes"] = [path.replace(tasks[0], "*") for path in paths]
+        yield told
+
+
+def print_plan(recipe: Recipe, plan: Plan, stages: list[dict[str, Any]]) -> None:
+    """Sources, files whose content is told by samples alone, and the stages, as tables."""
     from rich.console import Console
     from rich.table import Table
 
-    from pipelines.prepare import planned
+    from storage.fingerprints import covers_content
 
-    loaded, plan = planned(recipe, data)
-    if as_json:
-        click.echo(json.dumps(plan.as_json(), ensure_ascii=False))
-        return
     console = Console()
     sources = Table(
-        "source", "type", "files", "MB", title=f"{loaded.name}: {plan.files:,} files, {plan.bytes / 1e6:,.1f} MB"
+        "source", "type", "files", "MB", title=f"{recipe.name}: {plan.files:,} files, {plan.bytes / 1e6:,.1f} MB"
     )
-    for source in loaded.sources:
+    for source in recipe.sources:
         files = [file for part in plan.partitions for file in part if file.source == source.name]
         sources.add_row(source.name, source.source_type, f"{len(files):,}", f"{sum(f.size for f in files) / 1e6:,.2f}")
     console.print(sources)
-    stages = Table("stage", "does", "tasks", title="stages")
-    parts = str(len(plan.partitions))
-    keys = int(loaded.dedup.exact) + (loaded.dedup.minhash.bands if loaded.dedup.minhash else 0)
-    shards = sum(len(mixture.components) * mixture.shards for mixture in loaded.mixtures.values())
-    steps = ", ".join(call.name for call in loaded.steps)
-    for name, does, tasks in (
-        ("read", f"read, then {steps or 'no step'}, fingerprint", parts),
-        ("benchmarks", f"index {len(plan.benchmarks)} benchmark files", str(int(bool(loaded.decontaminate)))),
-        ("group", "group equal fingerprints", str(keys)),
-        ("cluster", "cluster and choose whom to keep", "1"),
-        ("curate", "apply the choice, decontaminate, write the corpus", parts),
-        ("tokenizer", "train the tokenizer" if loaded.tokenizer.train else "take the tokenizer", "1"),
-        ("tokens", "tokenize", parts),
-        ("shards", ", ".join(loaded.mixtures) or "no mixture", str(shards)),
-    ):
-        stages.add_row(name, does, tasks)
-    console.print(stages)
+    table = Table("stage", "does", "tasks", "reads", "writes", title="stages")
+    for one in stages:
+        reads, writes = ", ".join(one["reads"]) or "inputs", "\n".join(one["writes"])
+        table.add_row(one["stage"], one["does"], f"{one['tasks']:,}", reads if one["tasks"] else "", writes)
+    console.print(table)
+    large = sum(not covers_content(file.size) for _, file in plan.named())
+    if large:
+        console.print(f"{large:,} files are too large to be hashed whole: a change is told by size, samples and time")
 
 
 @click.command("verify")
 @click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--against", type=click.Path(path_type=Path), help="Name the first stage that differs from this run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def verify_command(run_dir: Path, as_json: bool) -> None:
+def verify_command(run_dir: Path, against: Path | None, as_json: bool) -> None:
     """Recompute every checksum and count of a run; the first file that differs is named.
 
     \b
     Examples:
       curate verify runs/demo
       curate verify runs/demo/manifest.json --json
+      curate verify runs/demo --against runs/other
     """
-    from pipelines.finish import verify
+    from pipelines.verify import first_difference, verify
+
+    if against is not None:
+        difference = first_difference(run_dir, against)
+        if as_json:
+            click.echo(json.dumps({"equal": difference is None, "difference": difference}))
+        else:
+            click.echo(difference or f"every stage of {run_dir} and {against} wrote the same bytes")
+        if difference:
+            raise SystemExit(EXIT_FAILED)
+        return
 
     checked = sum(1 for _ in verify(run_dir))
     if as_json:

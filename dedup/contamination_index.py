@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,9 @@ from dedup.minhash import word_folds
 from dedup.near_items import Arrays, shingle_index
 from dedup.rolling import letters_of, prefix_hashes, sieve_of
 from schemas.benchmark import BenchmarkItem
+from storage.columnar import read_parquet, write_parquet
+from storage.places import Place
+from storage.publishing import published
 from textcolumns.characters import character_classes, folded_characters
 from textcolumns.columns import TextColumn
 
@@ -140,7 +142,7 @@ def _without_common(parts: list[Any], owners: list[Any]) -> tuple[Any, Any]:
     return values[keep], owner[keep]
 
 
-def save_index(index: ContaminationIndex, path: Path) -> None:
+def save_index(index: ContaminationIndex, path: Place) -> None:
     """Write the index as one `.npz` file beside its table of items."""
     arrays: dict[str, Any] = {
         "questions": index.questions,
@@ -153,14 +155,14 @@ def save_index(index: ContaminationIndex, path: Path) -> None:
     for kind, tables in (("grams", index.grams), ("anchors", index.anchors)):
         for size, (values, owners) in tables.items():
             arrays[f"{kind}_{size}_values"], arrays[f"{kind}_{size}_owners"] = values, owners
-    with path.open("wb") as handle:
+    with published(path) as attempt, attempt.open("wb") as handle:
         np.savez(handle, allow_pickle=False, **arrays)
-    index.items.write_parquet(path.with_suffix(".items.parquet"))
+    write_parquet(path.with_suffix(".items.parquet"), index.items)
 
 
-def load_index(path: Path) -> ContaminationIndex:
+def load_index(path: Place) -> ContaminationIndex:
     """Read an index written by `save_index`."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
         tables: dict[str, dict[int, Any]] = {"grams": {}, "anchors": {}}
         for name in arrays.files:
             kind, _, rest = name.partition("_")
@@ -168,7 +170,7 @@ def load_index(path: Path) -> ContaminationIndex:
                 size = rest.removesuffix("_values")
                 tables[kind][int(size)] = (arrays[name], arrays[f"{kind}_{size}_owners"])
         return ContaminationIndex(
-            items=pl.read_parquet(path.with_suffix(".items.parquet")),
+            items=read_parquet(path.with_suffix(".items.parquet")),
             grams=tables["grams"],
             anchors=tables["anchors"],
             questions=arrays["questions"],

@@ -250,7 +250,7 @@ def graded(frame: pl.DataFrame, text: pl.Series, table: AuthorityTable, as_of: i
     return known.select(pl.col("grade").alias("authority"), "because", "design")
 
 
-@step("authority")
+@step("authority", names_files=("table",))
 def authority(
     batch: Batch, *, table: str | None = None, keep: list[str] | None = None, as_of: int | None = None
 ) -> Outcome:

@@ -73,7 +73,7 @@ def _share_matched(text: pl.Series, pattern: str) -> np.ndarray:
     return (lengths - left) / np.maximum(lengths, 1)
 
 
-@step("dialogue_discriminator", scores=SCORES)
+@step("dialogue_discriminator", scores=SCORES, names_files=("markers",))
 def dialogue_discriminator(
     batch: Batch,
     *,

@@ -28,7 +28,7 @@ def check_model(parameters: Mapping[str, Any]) -> None:
         raise WrongCall(f"classifier {parameters['model']} has no label '{label}'{nearest(label, list(found.labels))}")
 
 
-@step("fasttext_classifier", scores=score_name, check=check_model)
+@step("fasttext_classifier", scores=score_name, check=check_model, names_files=("model",))
 def fasttext_classifier(
     batch: Batch,
     *,

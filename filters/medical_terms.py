@@ -38,7 +38,7 @@ def term_patterns(path: str | None = None) -> tuple[str, str]:
     return r"(?i)\b(?:" + "|".join(map(re.escape, english)) + ")", "|".join(map(re.escape, chinese))
 
 
-@step("medical_terms", scores=("medical_terms",))
+@step("medical_terms", scores=("medical_terms",), names_files=("terms",))
 def medical_terms(
     batch: Batch,
     *,

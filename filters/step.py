@@ -101,6 +101,8 @@ class StepKind:
     summary: str
     edits_only: bool = False
     check: Callable[[Mapping[str, Any]], None] | None = None
+    names_files: tuple[str, ...] = ()
+    version: int = 1
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""
@@ -139,17 +141,21 @@ def step(
     scores: tuple[str, ...] | Callable[[Mapping[str, Any]], tuple[str, ...]] = (),
     edits_only: bool = False,
     check: Callable[[Mapping[str, Any]], None] | None = None,
+    names_files: tuple[str, ...] = (),
+    version: int = 1,
 ) -> Callable[[StepFunction], StepFunction]:
     """Register a step under `name`, declaring the scores it adds.
 
     `edits_only` steps come before all others in a recipe: what they take out of a text (identifiers
     of persons) must not live on in documents that another step dropped before them. `check` looks at
-    what the parameters name (a model's files, say) before anything runs.
+    what the parameters name (a model's files, say) before anything runs; `names_files` are the
+    parameters that name a file or folder, whose content the plan then watches. `version` counts up with
+    every change of what the step makes of the same text: finished work of another version is done again.
     """
 
     def register(function: StepFunction) -> StepFunction:
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        STEPS.add(name, StepKind(name, function, scores, summary, edits_only, check))
+        STEPS.add(name, StepKind(name, function, scores, summary, edits_only, check, names_files, version))
         return function
 
     return register

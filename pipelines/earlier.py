@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from pipelines.run_folder import RunFolder
+from pipelines.stages.cluster import STAGE as CLUSTER
 from pipelines.stages.curate import withdrawn
-from pipelines.stages.group import CLUSTER_STAGE, own_print_files
+from pipelines.stages.group import own_print_files
 from pipelines.withdrawn import held_by, withdrawn_why
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from schemas.recipe import Recipe
+from storage.columnar import read_parquet, scan_parquet
 from storage.json_files import read_json, write_json
+from storage.places import Place, resolved
 
 FILE: Final = "against.json"
 REPORT: Final = "earlier.json"
 
 
-def check_earlier(recipe: Recipe, folders: Sequence[Path]) -> None:
+def check_earlier(recipe: Recipe, folders: Sequence[Place]) -> None:
     """Runs to be held against must be finished, keep their fingerprints, and have taken them alike."""
     for folder in folders:
         load_manifest(folder)
-        earlier = RunFolder(folder.resolve())
+        earlier = RunFolder(resolved(folder))
         missing = next((path for path in own_print_files(earlier) if not path.exists()), None)
         if missing:
             raise WrongCall(f"{folder} cannot be held against: {missing} is missing (its `stages/` folder was deleted)")
@@ -37,16 +39,16 @@ def check_earlier(recipe: Recipe, folders: Sequence[Path]) -> None:
             )
 
 
-def write_against(folder: Path, against: Sequence[Path], replaces: Sequence[Path]) -> None:
+def write_against(folder: Place, against: Sequence[Place], replaces: Sequence[Place]) -> None:
     """Remember which runs this one is held against, as paths from its own folder, with their digests."""
     write_json(folder / FILE, against_content(folder, against, replaces))
 
 
-def against_content(folder: Path, against: Sequence[Path], replaces: Sequence[Path]) -> dict[str, Any]:
+def against_content(folder: Place, against: Sequence[Place], replaces: Sequence[Place]) -> dict[str, Any]:
     """What `against.json` holds."""
     return {
-        "runs": [os.path.relpath(path.resolve(), folder) for path in against],
-        "replaces": [os.path.relpath(path.resolve(), folder) for path in replaces],
+        "runs": [os.path.relpath(resolved(path), folder) for path in against],
+        "replaces": [os.path.relpath(resolved(path), folder) for path in replaces],
         "digests": [load_manifest(path).digest for path in (*against, *replaces)],
     }
 
@@ -60,19 +62,21 @@ def parents(run: RunFolder) -> list[str]:
 def replaced_runs(run: RunFolder) -> list[RunFolder]:
     """Runs that this one takes the place of."""
     path = run.path / FILE
-    return [RunFolder((run.path / one).resolve()) for one in read_json(path)["replaces"]] if path.exists() else []
+    return [RunFolder(resolved(run.path / one)) for one in read_json(path)["replaces"]] if path.exists() else []
 
 
 def report_earlier(run: RunFolder) -> dict[str, list[dict[str, Any]]]:
     """Write `earlier.json`: documents in earlier shards that this run's lists withdraw, or that it would not keep."""
     lists = withdrawn(run) if run.recipe.withdrawn else pl.DataFrame(schema={"value": pl.String, "list": pl.String})
     licences = run.recipe.withdrawn.licences if run.recipe.withdrawn else []
-    replaced = pl.read_parquet(run.stage_file(CLUSTER_STAGE, "replaced.parquet"))
+    replaced = read_parquet(run.stage_file(CLUSTER, "replaced.parquet"))
     told: dict[str, list[dict[str, Any]]] = {"withdrawn": [], "replaced": []}
     for earlier in (*run.against, *replaced_runs(run)):
         manifest = load_manifest(earlier.path)
         curated = (
-            pl.scan_parquet(earlier.path / "curated" / "*.parquet").select("id", "doi", "licence", "uri").collect()
+            scan_parquet(sorted((earlier.path / "curated").glob("*.parquet"), key=str))
+            .select("id", "doi", "licence", "uri")
+            .collect()
         )
         gone = withdrawn_documents(curated, lists, licences)
         told["withdrawn"] += _placed(earlier.path, manifest, gone)
@@ -87,7 +91,7 @@ def withdrawn_documents(curated: pl.DataFrame, lists: pl.DataFrame, licences: Se
     return curated.with_columns(why=withdrawn_why(curated, lists, licences)).filter(pl.col("why").is_not_null())
 
 
-def _placed(folder: Path, manifest: Manifest, documents: pl.DataFrame) -> list[dict[str, Any]]:
+def _placed(folder: Place, manifest: Manifest, documents: pl.DataFrame) -> list[dict[str, Any]]:
     places = held_by(folder, manifest, documents["id"].to_list()) if documents.height else {}
     return [
         {"run": folder.name, "manifest": manifest.digest, **row, "shards": places.get(row["id"], [])}

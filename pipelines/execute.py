@@ -1,4 +1,4 @@
-"""A whole run: prepare, let the engine perform the graph, write the manifest."""
+"""A whole run: take the folder, prepare, let the engine perform the graph, write the manifest."""
 
 from __future__ import annotations
 
@@ -8,33 +8,41 @@ from pathlib import Path
 from pipelines.earlier import report_earlier
 from pipelines.engines.engine import ENGINES
 from pipelines.finish import finish
-from pipelines.prepare import prepare_run
+from pipelines.prepare import checked, make_run
 from pipelines.run_folder import RunFolder
 from schemas.manifest import Manifest
+from storage.lease import leased
+from storage.places import Place, resolved
 
 
 def execute(
     recipe: Path,
     data: Path | None,
-    folder: Path,
+    folder: Place,
     engine: str = "datatrove",
     workers: int = 1,
     options: Sequence[str] = (),
     watch: Callable[[RunFolder], None] | None = None,
-    against: Sequence[Path] = (),
-    replaces: Sequence[Path] = (),
+    against: Sequence[Place] = (),
+    replaces: Sequence[Place] = (),
+    reuse: Sequence[Place] = (),
+    say: Callable[[str], None] = lambda text: None,
 ) -> Manifest:
     """Run a recipe up to its shards and manifest; called again on the same folder it resumes.
 
-    `watch` is called once the folder is ready, before work begins (for progress).
+    `watch` is called once the folder is ready, before work begins (for progress); `say` is told in
+    words what a user should know. The folder is leased while the run lasts.
     """
     chosen = ENGINES.get(engine)
-    run = prepare_run(recipe, data, folder.resolve(), against, replaces)
-    run.log("run", engine=engine, workers=workers, partitions=len(run.plan.partitions))
-    if watch:
-        watch(run)
-    chosen.run(run.path, workers, options)
-    manifest = finish(run)
-    if against or replaces:
-        report_earlier(run)
-    return manifest
+    asked, plan = checked(recipe, data, against, reuse)
+    folder = resolved(folder)
+    with leased(folder, f"curate run {recipe.name}", say):
+        run = make_run(recipe, asked, plan, folder, against, replaces, reuse, say)
+        run.log("run", engine=engine, workers=workers, partitions=len(run.plan.partitions))
+        if watch:
+            watch(run)
+        chosen.run(run.path, workers, options)
+        manifest = finish(run)
+        if against or replaces:
+            report_earlier(run)
+        return manifest

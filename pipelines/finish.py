@@ -1,23 +1,20 @@
-"""The end of a run: count everything, write the manifest, and check it again later."""
+"""The end of a run: add up what the tasks counted, write the manifest, clear away what no task wrote."""
 
 from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from dedup.decontamination import flagged_only
 from pipelines.earlier import parents
-from pipelines.graph import counts_of
-from pipelines.prepare import recipe_digest
-from pipelines.run_folder import RunFolder
-from pipelines.stages import curate, read, tokens
+from pipelines.run_folder import RunFolder, recipe_digest
+from pipelines.stage import in_order
+from pipelines.stages import benchmarks, curate, read, shards, tokenizer, tokens
+from pipelines.tasks import counts_of, files_of, marker
 from schemas.errors import CurateError
 from schemas.manifest import (
     ComponentShards,
@@ -30,20 +27,16 @@ from schemas.manifest import (
     Shard,
     TokenizerEntry,
     Totals,
-    load_manifest,
 )
-from storage.fingerprints import sha256_file
+from storage.columnar import read_parquet
 from storage.json_files import write_json
-from storage.publishing import write_text
-from tokenization.shards import open_shard
-
-FOLDERS = ("curated", "dropped", "quarantined")
+from storage.places import files_below, remove
 
 
 def finish(run: RunFolder) -> Manifest:
     """Write and return the manifest of a run whose stages are all done."""
-    counted = _counted(run)
-    counts = _counts(run, counted)
+    totals = _totals(run)
+    counts = _counts(run, totals)
     manifest = Manifest(
         name=run.recipe.name,
         parents=parents(run),
@@ -51,7 +44,7 @@ def finish(run: RunFolder) -> Manifest:
         recipe_digest=recipe_digest(run.recipe, run.classifier_recipes),
         code_version=code_version(),
         tokenizer=_tokenizer(run),
-        licences=dict(sorted(counted.group_by("licence").agg(pl.len()).iter_rows())),
+        licences={name: one.documents for name, one in totals["licence"].items()},
         decontaminated_of=_contamination(run),
         counts=counts,
         conversations=_conversations(run),
@@ -60,9 +53,22 @@ def finish(run: RunFolder) -> Manifest:
     ).sealed()
     if counts.read != counts.curated + sum(counts.dropped.values()):
         raise CurateError(f"{run.path}: counts do not add up: {counts}; this is an error of the program")
+    clear_away(run)
     write_json(run.path / "manifest.json", manifest.model_dump(mode="json"))
     run.log("finished", digest=manifest.digest)
     return manifest
+
+
+def clear_away(run: RunFolder) -> None:
+    """Remove files in the stages' folders that no task of this run wrote: those of an earlier recipe here."""
+    wanted = {run.path / path for stage in in_order() for path in files_of(run, stage.name)}
+    wanted |= {marker(run, stage.name, task) for stage in in_order() for task in stage.tasks(run)}
+    folders = [run.path / "stages" / stage.name for stage in in_order()]
+    folders += [run.path / name for name in (*curate.FOLDERS, "shards")]
+    for folder in folders:
+        for path in files_below(folder):
+            if path not in wanted:
+                remove(path)
 
 
 def code_version() -> str:
@@ -78,77 +84,64 @@ def code_version() -> str:
     return f"{number}+{told.stdout.strip()}" if told.returncode == 0 else number
 
 
-def _counted(run: RunFolder) -> pl.DataFrame:
-    """One row a curated document, without text: source, type, language, grade, characters, tokens."""
-    frames = []
-    for number in range(len(run.plan.partitions)):
-        name = run.partition_name(number)
-        documents = pl.scan_parquet(run.path / "curated" / f"{name}.parquet").select(
-            "id",
-            "source",
-            "source_type",
-            pl.col("language").fill_null("unknown"),
-            pl.col("authority").fill_null("ungraded"),
-            pl.col("licence").fill_null("unknown"),
-            pl.col("text").str.len_chars().cast(pl.Int64).alias("characters"),
-        )
-        token_counts = pl.scan_parquet(run.stage_file(tokens.STAGE, f"{name}.counts.parquet"))
-        frames.append(documents.join(token_counts, on="id", how="left").collect())
-    return pl.concat(frames).with_columns(pl.col("tokens").fill_null(0))
-
-
-def _totals(frame: pl.DataFrame, column: str) -> dict[str, Totals]:
-    groups = frame.group_by(column).agg(pl.len().alias("documents"), pl.col("characters", "tokens").sum()).sort(column)
+def _totals(run: RunFolder) -> dict[str, dict[str, Totals]]:
+    """Documents, characters and tokens by each column that is counted by, over all partitions."""
+    sums: dict[str, dict[str, list[int]]] = {column: {} for column in tokens.COUNTED_BY}
+    for counts in counts_of(run, tokens.STAGE):
+        for column, values in counts["totals"].items():
+            for value, numbers in values.items():
+                before = sums[column].get(value, [0, 0, 0])
+                sums[column][value] = [a + b for a, b in zip(before, numbers, strict=True)]
     return {
-        row[column]: Totals(**{k: row[k] for k in ("documents", "characters", "tokens")}) for row in groups.to_dicts()
+        column: {
+            value: Totals(documents=numbers[0], characters=numbers[1], tokens=numbers[2])
+            for value, numbers in sorted(values.items())
+        }
+        for column, values in sums.items()
     }
 
 
-def _counts(run: RunFolder, counted: pl.DataFrame) -> Counts:
+def _counts(run: RunFolder, totals: dict[str, dict[str, Totals]]) -> Counts:
     dropped: Counter[str] = Counter()
     curated = 0
     for one in counts_of(run, curate.STAGE):
         dropped.update(one["dropped"])
         curated += one["curated"]
     reading = counts_of(run, read.STAGE)
+    by_source = list(totals["source"].values())
     return Counts(
         read=sum(one["documents"] for one in reading),
         quarantined=sum(one["quarantined"] for one in reading),
         dropped=dict(sorted(dropped.items())),
         curated=curated,
         total=Totals(
-            documents=counted.height, characters=int(counted["characters"].sum()), tokens=int(counted["tokens"].sum())
+            documents=sum(one.documents for one in by_source),
+            characters=sum(one.characters for one in by_source),
+            tokens=sum(one.tokens for one in by_source),
         ),
-        by_source=_totals(counted, "source"),
-        by_type=_totals(counted, "source_type"),
-        by_language=_totals(counted, "language"),
-        by_authority=_totals(counted, "authority"),
+        by_source=totals["source"],
+        by_type=totals["source_type"],
+        by_language=totals["language"],
+        by_authority=totals["authority"],
     )
 
 
 def _tokenizer(run: RunFolder) -> TokenizerEntry:
-    loaded = tokens.run_tokenizer(run)
-    return TokenizerEntry(
-        file=tokens.TOKENIZER_FILE,
-        digest=sha256_file(run.path / tokens.TOKENIZER_FILE),
-        vocabulary=loaded.vocabulary,
-        end_of_text=loaded.end_of_text,
-        end_of_text_id=loaded.end_of_text_id,
-    )
+    told = counts_of(run, tokenizer.STAGE)[0]
+    return TokenizerEntry(file=tokenizer.TOKENIZER_FILE, **told)
 
 
 def _conversations(run: RunFolder) -> ConversationsEntry | None:
-    template = tokens.chat_template(run)
+    template = tokenizer.chat_template(run)
     if template is None:
         return None
-    write_text(run.path / tokens.TEMPLATE_FILE, template.source)
     told = Counter[str]()
     for one in counts_of(run, tokens.STAGE):
         told.update({name: one[name] for name in ("conversations", "learned_tokens", "cut", "left_out")})
     return ConversationsEntry(
         template=template.name,
         template_digest=template.digest,
-        template_file=tokens.TEMPLATE_FILE,
+        template_file=tokenizer.TEMPLATE_FILE,
         max_tokens=run.recipe.conversations.max_tokens,
         **told,
     )
@@ -157,7 +150,7 @@ def _conversations(run: RunFolder) -> ConversationsEntry | None:
 def hits(run: RunFolder) -> pl.DataFrame:
     """Every overlap with a benchmark that the run found."""
     return pl.concat(
-        pl.read_parquet(run.stage_file(curate.STAGE, f"{run.partition_name(number)}.hits.parquet"))
+        read_parquet(run.stage_file(curate.STAGE, f"{run.partition_name(number)}.hits.parquet"))
         for number in range(len(run.plan.partitions))
     )
 
@@ -165,7 +158,7 @@ def hits(run: RunFolder) -> pl.DataFrame:
 def _contamination(run: RunFolder) -> list[Contamination]:
     if run.recipe.decontaminate is None:
         return []
-    items = counts_of(run, curate.BENCHMARK_STAGE)[0]["items"]
+    items = counts_of(run, benchmarks.STAGE)[0]["items"]
     every = hits(run)
     found = (
         every.filter(~flagged_only(every)).group_by("benchmark").agg(pl.col("item").n_unique(), pl.col("id").n_unique())
@@ -184,11 +177,11 @@ def _contamination(run: RunFolder) -> list[Contamination]:
 
 
 def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
-    shards: dict[tuple[str, str], list[Shard]] = {}
-    for task, counts in zip(tokens.shard_tasks(run), counts_of(run, tokens.SHARD_STAGE), strict=True):
+    found: dict[tuple[str, str], list[Shard]] = {}
+    for task, counts in zip(shards.shard_tasks(run), counts_of(run, shards.STAGE), strict=True):
         mixture, component, _ = task.split("/")
-        path = tokens.shard_path(run, task).relative_to(run.path).as_posix()
-        shards.setdefault((mixture, component), []).append(Shard(path=path, **counts))
+        path = shards.shard_path(run, task).relative_to(run.path).as_posix()
+        found.setdefault((mixture, component), []).append(Shard(path=path, **counts))
     return {
         name: MixtureShards(
             kind=mixture.kind,
@@ -196,9 +189,9 @@ def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
                 component.name: ComponentShards(
                     weight=component.weight,
                     where=component.where,
-                    documents=sum(shard.rows for shard in shards[name, component.name]),
-                    tokens=sum(shard.tokens for shard in shards[name, component.name]),
-                    shards=shards[name, component.name],
+                    documents=sum(shard.rows for shard in found[name, component.name]),
+                    tokens=sum(shard.tokens for shard in found[name, component.name]),
+                    shards=found[name, component.name],
                 )
                 for component in mixture.components
             },
@@ -208,58 +201,17 @@ def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
 
 
 def _files(run: RunFolder) -> list[FileEntry]:
-    entries = []
-    for folder in FOLDERS:
-        for path in sorted((run.path / folder).glob("*.parquet")):
-            rows = pq.read_metadata(path).num_rows
-            relative = path.relative_to(run.path).as_posix()
-            entries.append(FileEntry(path=relative, rows=rows, bytes=path.stat().st_size, sha256=sha256_file(path)))
-    return entries
-
-
-def verify(folder: Path) -> Iterator[str]:
-    """Recompute every checksum and count of a run; yields each path checked, raises at the first that differs."""
-    manifest = load_manifest(folder)
-    base = folder if folder.is_dir() else folder.parent
-    _verify_file(base, manifest.tokenizer.file, None, manifest.tokenizer.digest)
-    yield manifest.tokenizer.file
-    for entry in manifest.files:
-        path = _verify_file(base, entry.path, entry.bytes, entry.sha256)
-        _verify_number(entry.path, "rows", entry.rows, pq.read_metadata(path).num_rows)
-        yield entry.path
-    for mixture in manifest.mixtures.values():
-        for component in mixture.components.values():
-            for shard in component.shards:
-                path = _verify_file(base, shard.path, shard.bytes, shard.sha256)
-                table = open_shard(path)
-                _verify_number(shard.path, "rows", shard.rows, table.num_rows)
-                found = sum(len(chunk.flatten()) for chunk in table.column("input_ids").chunks)
-                _verify_number(shard.path, "tokens", shard.tokens, found)
-                yield shard.path
-    counts = manifest.counts
-    rows: dict[str, Any] = dict.fromkeys(FOLDERS, 0)
-    for entry in manifest.files:
-        rows[entry.path.split("/")[0]] += entry.rows
-    for name, wanted in (
-        ("curated", counts.curated),
-        ("dropped", sum(counts.dropped.values())),
-        ("quarantined", counts.quarantined),
-    ):
-        _verify_number("manifest.json", f"{name} documents", wanted, rows[name])
-    _verify_number("manifest.json", "read documents", counts.read, counts.curated + sum(counts.dropped.values()))
-
-
-def _verify_file(base: Path, name: str, size: int | None, digest: str) -> Path:
-    path = base / name
-    if not path.is_file():
-        raise CurateError(f"{path} is missing; the manifest names it")
-    if size is not None and path.stat().st_size != size:
-        raise CurateError(f"{path} differs: {path.stat().st_size} bytes, the manifest says {size}")
-    if sha256_file(path) != digest:
-        raise CurateError(f"{path} differs: its SHA-256 is not the manifest's")
-    return path
-
-
-def _verify_number(name: str, what: str, wanted: int, found: int) -> None:
-    if wanted != found:
-        raise CurateError(f"{name} differs: {found} {what}, the manifest says {wanted}")
+    """The corpus's own files, as the tasks that wrote them tell."""
+    rows: dict[str, int] = {}
+    names = [run.partition_name(number) for number in range(len(run.plan.partitions))]
+    for name, one in zip(names, counts_of(run, curate.STAGE), strict=True):
+        rows[f"curated/{name}.parquet"] = one["curated"]
+        rows[f"dropped/{name}.parquet"] = one["documents"] - one["curated"]
+        rows[f"quarantined/{name}.parquet"] = one["quarantined"]
+    files = files_of(run, curate.STAGE)
+    return [
+        FileEntry(path=path, rows=rows[path], bytes=files[path][0], sha256=files[path][1])
+        for folder in curate.FOLDERS
+        for path in sorted(rows)
+        if path.startswith(f"{folder}/")
+    ]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,26 +11,21 @@ from pipelines.earlier import FILE as AGAINST
 from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
 from pipelines.recipes import load_classifier_recipe, load_recipe
-from pipelines.run_folder import RunFolder
-from pipelines.stages.tokens import GIVEN_TEMPLATE, GIVEN_TOKENIZER, members
+from pipelines.run_folder import REUSE, RunFolder, recipe_digest
+from pipelines.stages.tokenizer import GIVEN_TEMPLATE, GIVEN_TOKENIZER
 from pipelines.steps import bind_steps, score_names
-from schemas.canonical import canonical_digest, canonical_json
+from schemas.canonical import canonical_json
 from schemas.classifier import ClassifierRecipe
 from schemas.document import document_columns
 from schemas.errors import WrongCall
 from schemas.recipe import Recipe
 from sources.benchmark_items import read_items
 from sources.formats import FORMATS
-from storage.json_files import read_json, write_json
-from storage.publishing import published, write_text
+from storage.json_files import read_json, read_whole_json, write_json
+from storage.places import Place, empty, make_folder, remove, resolved
+from storage.publishing import copy_file, sweep, write_text
 from tokenization.chat_template import BUILT_IN, ChatTemplate, template_of_file
-
-
-def recipe_digest(recipe: Recipe, classifiers: Mapping[str, ClassifierRecipe]) -> str:
-    """SHA-256 of the validated recipe and its classifiers': layout and comments of the files do not matter."""
-    content = recipe.model_dump(mode="json")
-    content["classifiers"] = {name: one.model_dump(mode="json") for name, one in classifiers.items()}
-    return canonical_digest(content)
+from tokenization.mixtures import members
 
 
 def classifier_recipes(recipe: Recipe, recipe_path: Path) -> dict[str, ClassifierRecipe]:
@@ -55,53 +49,118 @@ def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
     for source in recipe.sources:
         if source.format != "auto":
             FORMATS.get(source.format)
-    plan = make_plan(recipe, root, classifier_recipes(recipe, recipe_path))
+    plan = make_plan(recipe, root, classifier_recipes(recipe, recipe_path), recipe_path.parent)
     check_benchmarks(plan, recipe)
     return recipe, plan
 
 
-def prepare_run(
+def checked(
+    recipe_path: Path, data_root: Path | None, against: Sequence[Place] = (), reuse: Sequence[Place] = ()
+) -> tuple[Recipe, Plan]:
+    """Recipe and plan of a call, all that can be wrong with it looked at; nothing is written."""
+    recipe, plan = planned(recipe_path, data_root)
+    check_earlier(recipe, against)
+    for earlier in reuse:
+        if not _holds_plan(earlier):
+            raise WrongCall(f"--reuse {earlier}: no run lies there")
+    return recipe, plan
+
+
+def prepare_run(recipe_path: Path, data_root: Path | None, folder: Place) -> RunFolder:
+    """Check a call and make its folder."""
+    return make_run(recipe_path, *checked(recipe_path, data_root), folder)
+
+
+def make_run(
     recipe_path: Path,
-    data_root: Path | None,
-    folder: Path,
-    against: Sequence[Path] = (),
-    replaces: Sequence[Path] = (),
+    recipe: Recipe,
+    plan: Plan,
+    folder: Place,
+    against: Sequence[Place] = (),
+    replaces: Sequence[Place] = (),
+    reuse: Sequence[Place] = (),
+    say: Callable[[str], None] = lambda text: None,
 ) -> RunFolder:
-    """Validate recipe and inputs, then make the folder; an existing run must be the same one.
+    """Make the folder of a checked call; an existing run must be the same one, or finished.
 
     `against` are finished runs whose documents are not to come again; `replaces` runs that this one
-    takes the place of.
+    takes the place of; `reuse` runs whose finished tasks may be taken over. A finished run whose
+    recipe was edited is run again in its folder, where what the edit does not touch is taken over;
+    `say` is told what.
 
-    Everything wrong with the call is raised as `WrongCall` before anything is written.
+    A folder that does not fit is a `WrongCall`, and nothing is written into it.
     """
-    recipe, plan = planned(recipe_path, data_root)
-    digest = recipe_digest(recipe, classifier_recipes(recipe, recipe_path))
-    check_earlier(recipe, against)
     run = RunFolder(folder)
-    if (folder / "plan.json").exists():
+    classifiers = classifier_recipes(recipe, recipe_path)
+    if _holds_plan(folder):
+        changed = recipe_digest(run.recipe, run.classifier_recipes) != recipe_digest(recipe, classifiers)
+        if changed and not (folder / "manifest.json").exists():
+            raise WrongCall(
+                f"{folder} holds an unfinished run of another recipe; finish it with that recipe first, "
+                f"or choose another --run-dir and give --reuse {folder}"
+            )
         if (against or replaces) and against_content(folder, against, replaces) != _told_against(folder):
             raise WrongCall(f"{folder} was held against other runs; choose another --run-dir")
-        if recipe_digest(run.recipe, run.classifier_recipes) != digest:
-            raise WrongCall(f"{folder} holds a run of another recipe; choose another --run-dir or delete it")
-        if difference := run.plan.same_inputs(plan):
-            raise WrongCall(f"{folder} was planned over other inputs: {difference}; choose another --run-dir")
-        return run
-    if folder.exists() and any(folder.iterdir()) and not (folder / "recipe.yaml").exists():
+        difference = run.plan.difference(plan)
+        if difference and not changed:
+            raise WrongCall(
+                f"{folder} was planned over other inputs: {difference}; restore it, or choose another --run-dir "
+                f"(with --reuse {folder}, what did not change is taken over)"
+            )
+        if not changed and run.plan.root == plan.root:
+            return run
+        if changed:
+            say(told_edit(run.recipe, recipe, difference))
+            remove(folder / "manifest.json")
+    elif not empty(folder) and not (folder / "recipe.yaml").exists() and not (folder / "lease.json").exists():
         raise WrongCall(f"{folder} is not empty and holds no run; choose another --run-dir")
-    folder.mkdir(parents=True, exist_ok=True)
-    if recipe.tokenizer.file:
-        with published(folder / GIVEN_TOKENIZER) as temporary:
-            shutil.copyfile(recipe_path.parent / recipe.tokenizer.file, temporary)
-    if template := template_source(recipe, recipe_path):
-        write_text(folder / GIVEN_TEMPLATE, canonical_json([template.name, template.source, dict(template.values)]))
+    _write_inputs(folder, recipe_path, recipe, plan)
     if against or replaces:
         write_against(folder, against, replaces)
+    if reuse:
+        write_json(folder / REUSE, {"runs": [str(resolved(one)) for one in reuse]})
+    write_json(folder / "plan.json", plan.as_json())
+    return RunFolder(folder)
+
+
+def _holds_plan(folder: Place) -> bool:
+    """Whether a run was planned here; a plan that a power cut left empty is none."""
+    return (folder / "recipe.yaml").exists() and isinstance(read_whole_json(folder / "plan.json"), dict)
+
+
+def _write_inputs(folder: Place, recipe_path: Path, recipe: Recipe, plan: Plan) -> None:
+    """The recipe and every file beside it that the run needs, as they are now."""
+    make_folder(folder)
+    sweep(folder)
+    if recipe.tokenizer.file:
+        copy_file(recipe_path.parent / recipe.tokenizer.file, folder / GIVEN_TOKENIZER)
+    if template := template_source(recipe, recipe_path):
+        write_text(folder / GIVEN_TEMPLATE, canonical_json([template.name, template.source, dict(template.values)]))
     for name, one in recipe.classifiers.items():
         text = (recipe_path.parent / one.recipe).read_text(encoding="utf-8")
         write_text(folder / "classifiers" / f"{name}.yaml", text)
     write_text(folder / "recipe.yaml", recipe_path.read_text(encoding="utf-8"))
-    write_json(folder / "plan.json", plan.as_json())
-    return run
+
+
+def told_edit(before: Recipe, now: Recipe, difference: str | None) -> str:
+    """One line on what of an edited recipe runs again."""
+    old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
+    parts = [key for key in new if old[key] != new[key]]
+    told = [_told_part(key, old[key], new[key]) for key in parts]
+    told += [f"inputs ({difference})"] if difference else []
+    return (
+        f"the recipe changed since this folder's run was finished: {'; '.join(told) or 'its classifiers'}. "
+        "What depends on it runs again, everything else is taken over"
+    )
+
+
+def _told_part(key: str, old: object, new: object) -> str:
+    if key == "steps" and isinstance(old, list) and isinstance(new, list):
+        names = [one["name"] for one in new if one not in old] + [
+            f"{one['name']} gone" for one in old if one not in new
+        ]
+        return f"steps ({', '.join(dict.fromkeys(names)) or 'their order'})"
+    return key
 
 
 def template_source(recipe: Recipe, recipe_path: Path) -> ChatTemplate | None:
@@ -126,7 +185,7 @@ def check_benchmarks(plan: Plan, recipe: Recipe) -> None:
     """Read the first item of every benchmark file, so that a wrong format is told before the run."""
     columns = {one.name: one.columns for one in recipe.decontaminate.benchmarks} if recipe.decontaminate else {}
     for file in plan.benchmarks:
-        next(iter(read_items(file.source, Path(file.location), columns[file.source])), None)
+        next(iter(read_items(file.source, file.location, columns[file.source])), None)
 
 
 def _check_mixtures(recipe: Recipe, recipe_path: Path) -> None:

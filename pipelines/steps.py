@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -70,6 +70,23 @@ def bind_calls(
     return bound
 
 
+def step_settings(steps: Sequence[BoundStep], plan: Any) -> list[Any]:
+    """What the outcome of steps depends on beside the text: parameters, versions, files that they name.
+
+    `plan` (`pipelines.plan.Plan`) says of those files what they hold.
+    """
+    held = {file.uri: file.told() for file in plan.given}
+    told = []
+    for step in steps:
+        parameters = {name: value for name, value in step.parameters.items() if name not in step.kind.names_files}
+        named = {name: step.parameters.get(name) for name in step.kind.names_files}
+        # A classifier of the run is known by its name, wherever the run's folder lies.
+        named = {name: PurePath(str(one)).name if one else None for name, one in named.items()}
+        files = sorted(one for uri, one in held.items() if any(str(v) in uri for v in named.values() if v))
+        told.append([step.kind.name, step.kind.version, parameters, named, step.where, step.idle, files])
+    return told
+
+
 def score_names(steps: Sequence[BoundStep]) -> list[str]:
     """All scores that a recipe's documents carry, in the order of its steps; length first, always."""
     return list(dict.fromkeys(["characters", *READ_SCORES, *(name for step in steps for name in step.scores)]))
@@ -91,24 +108,21 @@ def run_steps(frame: pl.DataFrame, steps: Sequence[BoundStep]) -> pl.DataFrame:
     return decide(frame, steps).frame
 
 
-def decide(frame: pl.DataFrame, steps: Sequence[BoundStep], watch: Stopwatch | None = None) -> Decided:
-    """`run_steps`, with the features of the surviving rows for whoever goes on with them."""
-    names = score_names(steps)
+def decide(
+    frame: pl.DataFrame, steps: Sequence[BoundStep], watch: Stopwatch | None = None, names: Sequence[str] = ()
+) -> Decided:
+    """`run_steps`, with the features of the surviving rows for whoever goes on with them.
+
+    `frame` may come out of an earlier `decide` over steps before these: its decisions and scores stay.
+    `names` are the scores of the result, where they are more than those of these steps.
+    """
+    names = names or score_names(steps)
     watch = watch or Stopwatch()
-    alive = frame.with_columns(
-        pl.int_range(pl.len()).alias("_row"),
-        pl.lit(None, pl.String).alias("dropped_by"),
-        pl.lit(None, pl.String).alias("drop_reason"),
-        *(
-            pl.lit(None, pl.Float64).alias(f"_score_{name}")
-            for name in names
-            if name not in ("characters", *READ_SCORES)
-        ),
-        *(pl.col(name).alias(f"_score_{name}") for name in READ_SCORES),
-        _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),
-    )
+    begun = _begun(frame, names).with_columns(pl.int_range(pl.len()).alias("_row"))
+    before = begun["dropped_by"].is_not_null()
+    alive = begun.filter(~before)
     column: TextColumn | None = None
-    gone: list[pl.DataFrame] = []
+    gone: list[pl.DataFrame] = [begun.filter(before)]
     for step in steps:
         if alive.is_empty():
             break
@@ -125,6 +139,33 @@ def decide(frame: pl.DataFrame, steps: Sequence[BoundStep], watch: Stopwatch | N
     columns = document_columns(names)
     done = rows.with_columns(scores=scores).select(list(columns)).cast(columns)  # type: ignore[arg-type]
     return Decided(done, column)
+
+
+def _begun(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with a column a score, and columns of decisions."""
+    if "scores" in frame.columns:
+        known = [one.name for one in frame.schema["scores"].fields]  # type: ignore[attr-defined]
+        frame = frame.with_columns(pl.col("scores").struct.field(name).alias(f"_score_{name}") for name in known)
+        new = [name for name in names if name not in known]
+        return frame.drop("scores").with_columns(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in new)
+    new = [name for name in names if name not in ("characters", *READ_SCORES)]
+    return frame.with_columns(
+        pl.lit(None, pl.String).alias("dropped_by"),
+        pl.lit(None, pl.String).alias("drop_reason"),
+        *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in new),
+        *(pl.col(name).alias(f"_score_{name}") for name in READ_SCORES),
+        _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),
+    )
+
+
+def edits_first(calls: Sequence[StepCall]) -> tuple[list[StepCall], list[StepCall]]:
+    """The steps that take out what may not be written anywhere, with what stands before them; and the others.
+
+    The first part runs as documents are read, so that no file of the run, not even one between two
+    stages, holds the name of a person that the recipe takes out.
+    """
+    last = max((number for number, call in enumerate(calls, 1) if STEPS.get(call.name).edits_only), default=0)
+    return list(calls[:last]), list(calls[last:])
 
 
 def text_bytes(text: pl.Series) -> int:

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from schemas.errors import WrongCall
+from schemas.errors import Unreadable, WrongCall
 from schemas.manifest import Manifest
+from sources.inputs import InputFile, open_input
 from tokenization.places import places_of
 
 WITHDRAWN: Final = {"value": pl.String(), "list": pl.String()}
@@ -19,11 +20,12 @@ COLUMNS: Final = ("doi", "originalpaperdoi", "original_doi", "id", "doc_id")
 DOI: Final = re.compile(r"10\.\d{4,9}/\S+")
 
 
-def read_withdrawn(path: Path, name: str) -> pl.DataFrame:
+def read_withdrawn(path: str | Path, name: str) -> pl.DataFrame:
     """DOIs and document ids of a list: one a line, or a CSV with a column `doi` or `id` (Retraction Watch's too)."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with open_input(InputFile("withdrawn", name, str(path), 0)) as stream:
+            text = stream.read().decode("utf-8-sig")
+    except (Unreadable, UnicodeDecodeError) as error:
         raise WrongCall(f"list {path}: {error}") from None
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     head = [cell.strip().lower() for cell in lines[0].split(",")] if lines else []

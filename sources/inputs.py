@@ -37,6 +37,10 @@ class InputFile:
         """For `plan.json`."""
         return asdict(self)
 
+    def told(self) -> list[str | int]:
+        """What makes it this input, wherever it lies."""
+        return [self.source, self.uri, self.size, self.fingerprint]
+
 
 def find_inputs(source: Source, root: Path) -> list[InputFile]:
     """All files of a source, sorted by uri; a pattern that matches nothing is a `WrongCall`."""
@@ -65,7 +69,7 @@ def check_unchanged(file: InputFile) -> None:
     """A file that is not what was planned ends the run: its documents would not be those of the plan."""
     if not file.fingerprint:
         return
-    if not os.path.lexists(file.location):
+    if not is_url(file.location) and not os.path.lexists(file.location):
         raise CurateError(f"{file.location} vanished since the run was planned; bring it back, or use a new --run-dir")
     if fingerprint_of(file.location) != file.fingerprint:
         raise CurateError(f"{file.location} changed since the run was planned; restore it, or use a new --run-dir")

@@ -22,12 +22,17 @@ BATCH_BYTES: Final = 1 << 22
 BATCH_ROWS: Final = 2048
 
 
-def read_frames(file: InputFile, source: Source) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Frames of documents (`READ_COLUMNS`) and of quarantine, in the order of the file."""
+def read_frames(
+    file: InputFile, source: Source, used: dict[str, int] | None = None
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Frames of documents (`READ_COLUMNS`) and of quarantine, in the order of the file.
+
+    `used` is told the readers that were asked, with their versions.
+    """
     documents: list[dict[str, Any]] = []
     broken: list[Broken] = []
     pending = 0
-    for one in _drafts(file, source):
+    for one in _drafts(file, source, {} if used is None else used):
         if isinstance(one, Broken):
             broken.append(one)
         else:
@@ -40,7 +45,7 @@ def read_frames(file: InputFile, source: Source) -> Iterator[tuple[pl.DataFrame,
         yield _frames(documents, broken, source)
 
 
-def _drafts(file: InputFile, source: Source) -> Iterator[Draft | Broken]:
+def _drafts(file: InputFile, source: Source, used: dict[str, int]) -> Iterator[Draft | Broken]:
     try:
         with open_input(file) as stream:
             blob = open_blob(file.uri, stream, file.size)
@@ -52,20 +57,23 @@ def _drafts(file: InputFile, source: Source) -> Iterator[Draft | Broken]:
                 if isinstance(member, Broken):
                     yield member
                 else:
-                    yield from _read_member(member, source, is_file=member.uri == file.uri, file=file)
+                    yield from _read_member(member, source, member.uri == file.uri, file, used)
     except Unreadable as error:
         yield _broken_file(file, "file", str(error))
     except Exception as error:  # a surprise in one file must not end the run
         yield _broken_file(file, "file", f"{type(error).__name__}: {error}")
 
 
-def _read_member(member: Blob, source: Source, is_file: bool, file: InputFile) -> Iterator[Draft | Broken]:
+def _read_member(
+    member: Blob, source: Source, is_file: bool, file: InputFile, used: dict[str, int]
+) -> Iterator[Draft | Broken]:
     name = source.format
     try:
         if not member.head:
             raise Unreadable("empty file")
         chosen = choose_format(member, source)
         name = chosen.name
+        used[name] = chosen.version
         for one in chosen.read(member, source):
             if isinstance(one, Draft) and not is_file:
                 yield _of_member(one, member)

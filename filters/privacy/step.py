@@ -83,7 +83,7 @@ def deidentify(
     return marked(text, find_identifiers([text], [doc_id], [level], dates)[0])
 
 
-@step("phi", edits_only=True)
+@step("phi", edits_only=True, names_files=("lexicon",))
 def phi(
     batch: Batch,
     *,

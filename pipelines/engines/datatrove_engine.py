@@ -14,7 +14,6 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import datatrove.executor.base as datatrove_base
@@ -26,11 +25,20 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipelines.engines.engine import engine
-from pipelines.graph import BY_NAME, STAGES, is_done, marker, opened, perform
 from pipelines.run_folder import RunFolder
+from pipelines.stage import waves
+from pipelines.tasks import is_done, marker, opened, perform
 from schemas.errors import CurateError, WrongCall
+from storage.places import Place, files_below, is_local, make_folder, place, remove
+from storage.publishing import write_text
 
-PRELOADED = ["pipelines.graph", "sources.readers.html", "sources.readers.pdf", "filters.language"]
+PRELOADED = [
+    "pipelines.tasks",
+    "pipelines.stages.shards",
+    "sources.readers.html",
+    "sources.readers.pdf",
+    "filters.language",
+]
 WATCH_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 WAIT_SECONDS = 0.005
@@ -42,50 +50,50 @@ class StageStep(PipelineStep):  # type: ignore[misc]
 
     type = "curate"
 
-    def __init__(self, folder: str, stage: str) -> None:
+    def __init__(self, folder: str, stage: str, tasks: list[str]) -> None:
         super().__init__()
         self.name = stage
-        self.folder, self.stage = folder, stage
+        self.folder, self.stage, self.tasks = folder, stage, tasks
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
         """Perform tasks until none is left, then wait for the other ranks; no document flows, files do."""
         yield from data or ()
-        run = opened(Path(self.folder))
+        run = opened(place(self.folder))
         try:
-            for task in tasks_left(run, self.stage):
+            for task in tasks_left(run, self.stage, self.tasks):
                 with self.track_time():
                     counts = perform(run.path, self.stage, task)
-                _claim(run, self.stage, task).unlink(missing_ok=True)
+                remove(_claim(run, self.stage, task))
                 for name in ("documents", "tokens", "edges"):
                     if name in counts:
                         self.stat_update(name, value=counts[name])
-            _wait_for_all(run, self.stage)
+            _wait_for_all(run, self.stage, self.tasks)
         except StoppedByAnother:
             raise
         except BaseException as error:
-            _failed(run).write_text(str(error))
+            write_text(_failed(run), str(error))
             raise
 
 
-def tasks_left(run: RunFolder, stage: str) -> Iterator[str]:
-    """Tasks of a stage that are not done, each given to one process only."""
-    for task in BY_NAME[stage].tasks(run):
+def tasks_left(run: RunFolder, stage: str, tasks: Sequence[str]) -> Iterator[str]:
+    """Tasks that are not done, each given to one process only."""
+    for task in tasks:
         if is_done(run, stage, task):
             continue
         claim = _claim(run, stage, task)
-        claim.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(claim.parent)
         try:
-            os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+            claim.touch(exist_ok=False)
         except FileExistsError:
             continue
         yield task
 
 
-def _claim(run: RunFolder, stage: str, task: str) -> Path:
+def _claim(run: RunFolder, stage: str, task: str) -> Place:
     return marker(run, stage, task).with_suffix(CLAIM)
 
 
-def _failed(run: RunFolder) -> Path:
+def _failed(run: RunFolder) -> Place:
     return run.path / "stages" / "failed"
 
 
@@ -93,8 +101,8 @@ class StoppedByAnother(CurateError):
     """Another worker failed; its error is the run's."""
 
 
-def _wait_for_all(run: RunFolder, stage: str) -> None:
-    for task in BY_NAME[stage].tasks(run):
+def _wait_for_all(run: RunFolder, stage: str, tasks: Sequence[str]) -> None:
+    for task in tasks:
         while not is_done(run, stage, task):
             if _failed(run).exists():
                 time.sleep(WATCH_SECONDS)  # so that the pool hears the failing worker first
@@ -103,25 +111,23 @@ def _wait_for_all(run: RunFolder, stage: str) -> None:
 
 
 @engine("datatrove")
-def run_datatrove(folder: Path, workers: int, options: Sequence[str]) -> None:
+def run_datatrove(folder: Place, workers: int, options: Sequence[str]) -> None:
     """Run all stages on this machine with `workers` processes; finished tasks are skipped."""
     if options:
         raise WrongCall(f"engine datatrove takes no further options, got: {' '.join(options)}")
-    run_stages(folder, [stage.name for stage in STAGES], workers)
-
-
-def run_stages(folder: Path, stages: Sequence[str], workers: int) -> None:
-    """Run these stages of the graph, in order."""
+    if not is_local(folder):
+        workers = 1  # what lies in this process's memory no other can see
     run = RunFolder(folder)
     logger.remove()
-    _failed(run).unlink(missing_ok=True)
-    for stale in (folder / "stages").rglob("*" + CLAIM):  # of a run that was killed
-        stale.unlink()
-    tasks = {name: BY_NAME[name].tasks(run) for name in stages}
-    stages = [name for name in stages if not all(is_done(run, name, task) for task in tasks[name])]
-    if stages:
-        most = max(len(tasks[name]) for name in stages)
-        _execute(folder, stages, max(1, min(workers, most)))
+    remove(_failed(run))
+    for stale in files_below(folder / "stages"):  # of a run that was killed
+        if stale.name.endswith(CLAIM):
+            remove(stale)
+    left = [
+        (stage.name, tasks) for stage, tasks in waves(run) if not all(is_done(run, stage.name, task) for task in tasks)
+    ]
+    if left:
+        _execute(run, left, max(1, min(workers, max(len(tasks) for _, tasks in left))))
 
 
 def _log_to_file(logging_dir: Any, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
@@ -136,20 +142,20 @@ datatrove_base.add_task_logger = _log_to_file
 datatrove_logging.setup_default_logger = logger.remove
 
 
-def _execute(folder: Path, stages: Sequence[str], workers: int) -> None:
+def _execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int) -> None:
     multiprocess.get_context("forkserver").set_forkserver_preload(PRELOADED)
     executor = LocalPipelineExecutor(
-        pipeline=[StageStep(str(folder), name) for name in stages],
+        pipeline=[StageStep(str(run.path), name, tasks) for name, tasks in left],
         tasks=workers,
         workers=workers,
-        logging_dir=str(folder / "stages" / "datatrove"),
+        logging_dir=str(run.path / "stages" / "datatrove"),
         skip_completed=False,
     )
     try:
         with _watched_workers(workers):
             executor.run()
     finally:
-        _failed(RunFolder(folder)).unlink(missing_ok=True)
+        remove(_failed(run))
 
 
 @contextlib.contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from plugins.registry import Registry
+from storage.places import Place
 
-Perform = Callable[[Path, int, Sequence[str]], None]
+Perform = Callable[[Place, int, Sequence[str]], None]
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,41 @@
-"""Stage 0: train the classifiers that the recipe's steps use."""
+"""Train the classifiers that the recipe's steps use."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from pipelines.classifiers.training import read_labelled, train_classifier
+from filters.fasttext_model import CARD_FILE, MODEL_FILE
+from pipelines.classifiers.labelled import read_labelled
+from pipelines.classifiers.training import train_classifier
 from pipelines.run_folder import RunFolder
+from pipelines.stage import stage
+from pipelines.steps import bind_calls, step_settings
 from schemas.errors import CurateError
+from sources.formats import FORMATS
 
 STAGE: Final = "classifiers"
 
 
-def classifier_names(run: RunFolder) -> list[str]:
-    """Classifiers of the recipe, in its order."""
-    return list(run.recipe.classifiers)
+def _settings(run: RunFolder, task: str) -> dict[str, Any]:
+    recipe = run.classifier_recipes[task]
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "optional": run.recipe.classifiers[task].optional,
+        "files": [file.told() for file in run.plan.classifiers[task]],
+        "steps": step_settings(bind_calls(recipe.steps), run.plan),
+        "readers": {name: one.version for name, one in FORMATS.items()},
+    }
 
 
+@stage(
+    STAGE,
+    title="train the classifiers",
+    cut="keys",
+    unit="classifiers",
+    tasks=lambda run: list(run.recipe.classifiers),
+    writes=lambda run, task: [run.classifier_folder(task) / name for name in (MODEL_FILE, CARD_FILE, "card.md")],
+    settings=_settings,
+)
 def train(run: RunFolder, task: str) -> dict[str, Any]:
     """Train one classifier on its training sources; where it is optional, too few documents are no error."""
     recipe = run.classifier_recipes[task]

@@ -1,67 +1,74 @@
-"""Stage 3: apply the choice among duplicates, mark retractions, decontaminate, write the corpus."""
+"""Apply the choice among duplicates, mark retractions, decontaminate, write the corpus."""
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from dedup.contamination_index import ContaminationIndex, build_index, load_index, save_index
+from dedup.contamination_index import ContaminationIndex
 from dedup.decontamination import HITS, cut_spans, find_items, flagged_only
 from dedup.paragraphs import without_repeated
 from filters.step import Batch
 from pipelines.run_folder import RunFolder
-from pipelines.stages.group import CLUSTER_STAGE, row_offsets
+from pipelines.stage import Outputs, partitions, stage
+from pipelines.stages.annotate import PRINTS, line_floors
+from pipelines.stages.annotate import STAGE as ANNOTATE
+from pipelines.stages.benchmarks import STAGE as BENCHMARKS
+from pipelines.stages.benchmarks import benchmark_index
+from pipelines.stages.cluster import STAGE as CLUSTER
+from pipelines.stages.group import row_offsets
+from pipelines.stages.paragraphs import STAGE as PARAGRAPHS
 from pipelines.stages.paragraphs import all_repeated, rows_of
 from pipelines.stages.read import STAGE as READ
-from pipelines.stages.read import ParquetRows, line_floors, parquet_frames
 from pipelines.steps import dropped_where, text_bytes, with_edit
 from pipelines.stopwatch import Stopwatch
+from pipelines.tasks import counts_of
 from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
-from schemas.benchmark import BenchmarkItem
 from schemas.conversation import turns_of
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.errors import Unreadable
-from sources.benchmark_items import read_items
-from storage.json_files import read_json
-from storage.publishing import published
+from sources.inputs import check_unchanged
+from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet, write_parquet
+from storage.places import Place
 
 STAGE: Final = "curate"
-BENCHMARK_STAGE: Final = "benchmarks"
+FOLDERS: Final = ("curated", "dropped", "quarantined")
 
 
-def index_benchmarks(run: RunFolder, task: str) -> dict[str, Any]:
-    """Read all benchmark items and write the index that every partition loads."""
-    wanted = run.recipe.decontaminate
-    items: list[BenchmarkItem] = []
-    columns = {one.name: one.columns for one in wanted.benchmarks} if wanted else {}
-    for file in run.plan.benchmarks:
-        items.extend(read_items(file.source, Path(file.location), columns[file.source]))
-    path = run.stage_file(BENCHMARK_STAGE, "index.npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    index = build_index(items, wanted.ngram if wanted else 13)
-    save_index(index, path)
-    counts = index.items.group_by("benchmark").agg(pl.len(), (~pl.col("checkable")).sum().alias("unchecked"))
-    return {"items": {row[0]: [row[1], row[2]] for row in counts.sort("benchmark").iter_rows()}}
+def _writes(run: RunFolder, task: str) -> list[Place]:
+    return [*(run.path / name / f"{task}.parquet" for name in FOLDERS), run.stage_file(STAGE, f"{task}.hits.parquet")]
 
 
-@lru_cache(maxsize=1)
-def _index(path: Path, modified: int) -> ContaminationIndex:
-    return load_index(path)
+def _settings(run: RunFolder, task: str) -> dict[str, Any]:
+    recipe = run.recipe
+    return {
+        "withdrawn": recipe.withdrawn.model_dump(mode="json") if recipe.withdrawn else None,
+        "lists": [file.told() for file in run.plan.withdrawn],
+        "action": recipe.decontaminate.action if recipe.decontaminate else None,
+        "paragraphs": recipe.dedup.model_dump(mode="json")["paragraphs"],
+    }
 
 
-def benchmark_index(run: RunFolder) -> ContaminationIndex | None:
-    """The index, loaded once a process; None where the recipe names no benchmark."""
-    if run.recipe.decontaminate is None:
-        return None
-    path = run.stage_file(BENCHMARK_STAGE, "index.npz")
-    return _index(path, path.stat().st_mtime_ns)
-
-
+@stage(
+    STAGE,
+    title="apply the choice, decontaminate, write the corpus",
+    after=(CLUSTER, PARAGRAPHS, BENCHMARKS),
+    tasks=partitions,
+    reads=lambda run, task: [
+        Outputs(ANNOTATE, task, f"/{task}.parquet"),
+        Outputs(ANNOTATE, task, PRINTS),
+        Outputs(READ, task, ".quarantined.parquet"),
+        Outputs(CLUSTER),
+        Outputs(PARAGRAPHS, ending=".parquet"),
+        Outputs(BENCHMARKS),
+    ],
+    writes=_writes,
+    settings=_settings,
+)
 def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     """Write `curated/`, `dropped/` and `quarantined/` of one partition; returns its counts."""
     columns = document_columns(run.score_names)
@@ -69,17 +76,17 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     repeated = all_repeated(run)
     rows = _printed_rows(run, int(task)) if repeated.height else None
     lists = withdrawn(run)
-    retracted = read_json(run.stage_file(CLUSTER_STAGE, "clusters.json"))["retracted"]
+    retracted = counts_of(run, CLUSTER)[0]["retracted"]
     index = benchmark_index(run)
     dropped: Counter[str] = Counter()
     hits = [pl.DataFrame(schema=HITS)]
-    curated = read = 0
+    curated = read = quarantined = 0
     watch = Stopwatch()
     with (
         ParquetRows(run.path / "curated" / f"{task}.parquet", columns) as kept_rows,
         ParquetRows(run.path / "dropped" / f"{task}.parquet", columns) as dropped_rows,
     ):
-        for frame in parquet_frames(run.stage_file(READ, f"{task}.parquet")):
+        for frame in parquet_frames(run.stage_file(ANNOTATE, f"{task}.parquet")):
             frame = _chosen(_withdrawn(_retracted(frame, retracted), lists, run), decisions)
             if rows is not None:
                 with watch.of("paragraphs", text_bytes(frame["text"])):
@@ -99,23 +106,28 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     with ParquetRows(run.path / "quarantined" / f"{task}.parquet", QUARANTINE_COLUMNS) as broken:
         for frame in parquet_frames(run.stage_file(READ, f"{task}.quarantined.parquet")):
             broken.append(frame)
-    with published(run.stage_file(STAGE, f"{task}.hits.parquet")) as temporary:
-        pl.concat(hits).write_parquet(temporary)
+            quarantined += frame.height
+    write_parquet(run.stage_file(STAGE, f"{task}.hits.parquet"), pl.concat(hits))
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
-    return {"documents": read, "curated": curated, "dropped": dict(sorted(dropped.items()))}
+    return {
+        "documents": read,
+        "curated": curated,
+        "dropped": dict(sorted(dropped.items())),
+        "quarantined": quarantined,
+    }
 
 
 def partition_decisions(run: RunFolder, number: int) -> pl.DataFrame:
     """Decisions on the rows of one partition; other row groups are not read."""
     offsets = row_offsets(run)
-    found = pl.scan_parquet(run.stage_file(CLUSTER_STAGE, "decisions.parquet"))
+    found = scan_parquet(run.stage_file(CLUSTER, "decisions.parquet"))
     return found.filter((pl.col("row") >= offsets[number]) & (pl.col("row") < offsets[number + 1])).collect()
 
 
 def _printed_rows(run: RunFolder, number: int) -> pl.DataFrame:
     """Ids and row numbers of one partition's fingerprints."""
     first = row_offsets(run)[number]
-    ids = pl.read_parquet(run.stage_file(READ, f"{number:05d}.prints.parquet"), columns=["id"])
+    ids = read_parquet(run.stage_file(ANNOTATE, f"{number:05d}{PRINTS}"), ["id"])
     return ids.with_columns(row=pl.Series(np.arange(first, first + ids.height, dtype=np.uint32)))
 
 
@@ -130,9 +142,17 @@ def _retracted(frame: pl.DataFrame, dois: list[str]) -> pl.DataFrame:
 
 
 def withdrawn(run: RunFolder) -> pl.DataFrame:
-    """DOIs and ids of the recipe's lists, with the file that names each; columns value, list."""
-    found = [read_withdrawn(Path(file.location), file.uri) for file in run.plan.withdrawn]
-    return pl.concat([pl.DataFrame(schema=WITHDRAWN), *found]).unique("value", keep="first", maintain_order=True)
+    """DOIs and ids of the recipe's lists, with the file that names each, read once a process; columns value, list."""
+    return _withdrawn_lists(run, run.identity)
+
+
+@lru_cache(maxsize=1)
+def _withdrawn_lists(run: RunFolder, identity: str) -> pl.DataFrame:
+    found = [pl.DataFrame(schema=WITHDRAWN)]
+    for file in run.plan.withdrawn:
+        check_unchanged(file)
+        found.append(read_withdrawn(file.location, file.uri))
+    return pl.concat(found).unique("value", keep="first", maintain_order=True)
 
 
 def _withdrawn(frame: pl.DataFrame, gone: pl.DataFrame, run: RunFolder) -> pl.DataFrame:

@@ -1,12 +1,8 @@
-"""Stage 4: train or take the tokenizer, tokenize each partition, gather rows into shards."""
+"""Tokenize each partition of the corpus; rows lie in the order of their keys."""
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,115 +12,59 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.run_folder import RunFolder
-from pipelines.stages.read import parquet_frames
+from pipelines.stage import Outputs, partitions, stage
+from pipelines.stages.curate import STAGE as CURATE
+from pipelines.stages.tokenizer import STAGE as TOKENIZER
+from pipelines.stages.tokenizer import chat_template, run_tokenizer
 from pipelines.steps import text_bytes
 from pipelines.stopwatch import Stopwatch
-from schemas.errors import CurateError
-from schemas.recipe import Mixture
-from storage.fingerprints import sha256_file
-from storage.json_files import read_json
-from storage.publishing import published
-from tokenization.chat_template import BUILT_IN, ChatTemplate, built_in
+from storage.columnar import parquet_frames, write_arrow, write_parquet
+from storage.places import Place
+from tokenization.chat_template import ChatTemplate
 from tokenization.conversations import EncodedConversations, encode_conversations
-from tokenization.shards import GRADES, coded, open_shard, shard_name, shard_schema, shuffle_keys, write_shard
-from tokenization.tokenizer import TextTokenizer, load_tokenizer, train_tokenizer
+from tokenization.mixtures import member_column, members
+from tokenization.shards import GRADES, shuffle_keys
 
 STAGE: Final = "tokens"
-TOKENIZER_STAGE: Final = "tokenizer"
-SHARD_STAGE: Final = "shards"
-TOKENIZER_FILE: Final = "tokenizer/tokenizer.json"
-TEMPLATE_FILE: Final = "tokenizer/chat_template.jinja"
-MAX_REPEATS: Final = 100.0
-REPEAT_SEED: Final = 0x7265706561  # apart from the seed of the shards' order
-GIVEN_TEMPLATE: Final = "tokenizer/given_template.json"  # the recipe's own, checked when the run is made
-GIVEN_TOKENIZER: Final = "tokenizer/given.json"  # the recipe's own file, copied when the run is made
+COUNTED_BY: Final = ("source", "source_type", "language", "authority", "licence")
+COUNTED: Final = {
+    "id": pl.String(),
+    **{name: pl.String() for name in COUNTED_BY},
+    "characters": pl.Int64(),
+    "tokens": pl.Int64(),
+}
 
 
-def prepare_tokenizer(run: RunFolder, task: str) -> dict[str, Any]:
-    """Train on the curated corpus, or copy the recipe's file, into `tokenizer/`."""
-    target = run.path / TOKENIZER_FILE
-    wanted = run.recipe.tokenizer
-    if wanted.file:
-        source = run.path / GIVEN_TOKENIZER
-        load_tokenizer(source)
-        with published(target) as temporary:
-            shutil.copyfile(source, temporary)
-    else:
-        assert wanted.train is not None
-        tokenizer = train_tokenizer(_training_texts(run, wanted.train.max_characters), wanted.train.vocab_size)
-        with published(target) as temporary:
-            tokenizer.save(str(temporary), pretty=False)
-    loaded = load_tokenizer(target)
-    return {"vocabulary": loaded.vocabulary, "digest": sha256_file(target)}
+def _writes(run: RunFolder, task: str) -> list[Place]:
+    return [run.stage_file(STAGE, f"{task}.arrow"), run.stage_file(STAGE, f"{task}.counts.parquet")]
 
 
-def _training_texts(run: RunFolder, max_characters: int) -> Iterator[list[str]]:
-    """Curated texts; above `max_characters` an even sample of documents by their hash."""
-    paths = sorted((run.path / "curated").glob("*.parquet"))
-    total = sum(int(frame["text"].str.len_chars().sum()) for path in paths for frame in parquet_frames(path, ["text"]))
-    if not total:
-        raise CurateError("no document was kept, so there is nothing to train a tokenizer on; see report.html")
-    share = min(1.0, max_characters / total)
-    limit = np.uint64(min(int(share * 2**64), 2**64 - 1))
-    for path in paths:
-        for frame in parquet_frames(path, ["id", "text"]):
-            chosen = frame.filter(shuffle_keys(frame["id"], run.recipe.seed) <= limit)
-            yield chosen["text"].to_list()
+def _settings(run: RunFolder, task: str) -> dict[str, Any]:
+    """Weights and numbers of shards are not among them: they change no token."""
+    return {
+        "conversations": run.recipe.conversations.model_dump(mode="json"),
+        "mixtures": {
+            name: [mixture.kind, [[one.name, one.where, one.repeat] for one in mixture.components]]
+            for name, mixture in run.recipe.mixtures.items()
+        },
+        "sources": [source.name for source in run.recipe.sources],
+        "seed": run.recipe.seed,
+    }
 
 
-@lru_cache(maxsize=1)
-def _tokenizer(path: Path, modified: int) -> TextTokenizer:
-    return load_tokenizer(path)
-
-
-def run_tokenizer(run: RunFolder) -> TextTokenizer:
-    """The run's tokenizer, loaded once a process."""
-    path = run.path / TOKENIZER_FILE
-    return _tokenizer(path, path.stat().st_mtime_ns)
-
-
-def chat_template(run: RunFolder) -> ChatTemplate | None:
-    """The run's chat template; None where no source holds conversations."""
-    if not any(source.conversation for source in run.recipe.sources):
-        return None
-    wanted = run.recipe.conversations.template
-    if wanted in BUILT_IN:
-        return built_in(wanted, run_tokenizer(run))
-    name, source, values = read_json(run.path / GIVEN_TEMPLATE)
-    return ChatTemplate(name, source, values)
-
-
-def member_column(mixture: str, component: str) -> str:
-    """Name of the column that says whether a row belongs to a component."""
-    return f"in:{mixture}/{component}"
-
-
-def members(frame: pl.DataFrame, mixtures: dict[str, Mixture], seed: int = 0) -> pl.DataFrame:
-    """One column of counts a component: how often each document comes, by its SQL conditions.
-
-    A fractional `repeat` is rounded up for as many documents as the fraction says, by the hash of the id.
-    """
-    context = pl.SQLContext(documents=frame.with_row_index("_row"), eager=True)
-    chance = (
-        shuffle_keys(frame["id"], seed ^ REPEAT_SEED).cast(pl.Float64) / 2.0**64
-        if frame.height
-        else pl.Series([], dtype=pl.Float64)
-    )
-    columns = []
-    for mixture_name, mixture in mixtures.items():
-        for component in mixture.components:
-            name = member_column(mixture_name, component.name)
-            query = (
-                f"SELECT ({component.where}) AS member, ({component.repeat or 1}) AS times FROM documents ORDER BY _row"
-            )
-            found = context.execute(query)
-            times = found["times"].cast(pl.Float64).fill_null(0.0).clip(0.0, MAX_REPEATS)
-            count = times.floor() + (chance < times - times.floor()).cast(pl.Float64)
-            member = found["member"].cast(pl.Boolean).fill_null(False)
-            columns.append((count * member.cast(pl.Float64)).cast(pl.Int32).alias(name))
-    return pl.DataFrame(columns)
-
-
+@stage(
+    STAGE,
+    title="tokenize",
+    after=(TOKENIZER,),
+    tasks=partitions,
+    reads=lambda run, task: [
+        Outputs(CURATE, task, f"curated/{task}.parquet"),
+        Outputs(TOKENIZER, ending=".json"),
+        Outputs(TOKENIZER, ending=".jinja"),
+    ],
+    writes=_writes,
+    settings=_settings,
+)
 def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     """Token ids of one partition with their order key and memberships, sorted by the key."""
     template = chat_template(run)
@@ -144,19 +84,38 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
         for series in _places(frame, lengths, run).iter_columns():
             columns[series.name] = series.to_arrow()
         tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
-        tokens_of.append(pl.DataFrame({"id": frame["id"], "tokens": lengths}))
-    with published(run.stage_file(STAGE, f"{task}.counts.parquet")) as temporary:
-        pl.concat([pl.DataFrame(schema={"id": pl.String, "tokens": pl.Int64}), *tokens_of]).write_parquet(temporary)
-    documents = tokens = 0
-    with published(run.stage_file(STAGE, f"{task}.arrow")) as temporary:
-        table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
-        table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-        documents = table.num_rows
-        tokens = sum(int(frame["tokens"].sum()) for frame in tokens_of)
+        tokens_of.append(_counted(frame, lengths))
+    counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
+    write_parquet(run.stage_file(STAGE, f"{task}.counts.parquet"), counted.select("id", "tokens"))
+    table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
+    table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
+    write_arrow(run.stage_file(STAGE, f"{task}.arrow"), iter([table]), table.schema)
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
-    return {"documents": documents, "tokens": tokens, **talks}
+    tokens = int(counted["tokens"].sum())
+    return {"documents": counted.height, "tokens": tokens, **talks, "totals": totals_of(counted)}
+
+
+def totals_of(counted: pl.DataFrame) -> dict[str, dict[str, list[int]]]:
+    """Documents, characters and tokens by each of the columns that a manifest counts by."""
+    told = {}
+    for column in COUNTED_BY:
+        groups = counted.group_by(column).agg(pl.len(), pl.col("characters", "tokens").sum()).sort(column)
+        told[column] = {row[0]: list(row[1:]) for row in groups.iter_rows()}
+    return told
+
+
+def _counted(frame: pl.DataFrame, lengths: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """What the manifest counts of each document: `COUNTED`."""
+    return frame.select(
+        "id",
+        "source",
+        "source_type",
+        pl.col("language").fill_null("unknown"),
+        pl.col("authority").fill_null("ungraded"),
+        pl.col("licence").fill_null("unknown"),
+        characters=pl.col("text").str.len_chars().cast(pl.Int64),
+        tokens=pl.Series(lengths),
+    )
 
 
 def _encoded(
@@ -221,65 +180,3 @@ def _codes(frame: pl.DataFrame, run: RunFolder, partition: int) -> dict[str, pa.
         "authority": frame["authority"].fill_null(GRADES[-1]).replace_strict(grades, return_dtype=pl.Int8).to_arrow(),
         "partition": pa.array(np.full(frame.height, partition, np.int32)),
     }
-
-
-def shard_tasks(run: RunFolder) -> list[str]:
-    """One task a shard: `mixture/component/number`."""
-    return [
-        f"{name}/{component.name}/{number:05d}"
-        for name, mixture in run.recipe.mixtures.items()
-        for component in mixture.components
-        for number in range(mixture.shards)
-    ]
-
-
-def shard_path(run: RunFolder, task: str) -> Path:
-    """Where the shard of a task lies in the run."""
-    mixture, component, number = task.split("/")
-    return run.path / "shards" / mixture / component / shard_name(int(number), run.recipe.mixtures[mixture].shards)
-
-
-def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
-    """Gather the rows of one shard from all partitions, in the order of their keys."""
-    mixture, component, number = task.split("/")
-    shards = run.recipe.mixtures[mixture].shards
-    low, high = _key_range(int(number), shards)
-    member = member_column(mixture, component)
-    schema = shard_schema(run.recipe.mixtures[mixture].kind == "conversations")
-    parts = []
-    for partition in range(len(run.plan.partitions)):
-        table = open_shard(run.stage_file(STAGE, f"{partition:05d}.arrow"))
-        if not table.num_rows:
-            continue
-        keys = table.column("key").combine_chunks().to_numpy()
-        start, stop = np.searchsorted(keys, [low, high])
-        rows = table.slice(start, stop - start)
-        times = rows.column(member).to_numpy()
-        parts.append(rows.take(np.repeat(np.arange(len(times)), times)).select(["key", *schema.names]))
-    rows = _in_order(parts, schema, [source.name for source in run.recipe.sources])
-    path = shard_path(run, task)
-    write_shard(path, rows, schema)
-    return {
-        "rows": rows.num_rows,
-        "tokens": sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks),
-        "bytes": path.stat().st_size,
-        "sha256": sha256_file(path),
-    }
-
-
-def _in_order(parts: list[pa.Table], schema: pa.Schema, sources: list[str]) -> pa.Table:
-    """The rows of a shard by key and id, with names for the numbers of source and grade."""
-    if not parts:
-        return schema.empty_table()
-    table = pa.concat_tables(parts)
-    table = table.take(pc.sort_indices(table, [("key", "ascending"), ("doc_id", "ascending")]))
-    for name, names, kind in (("source", sources, pa.int16()), ("authority", GRADES, pa.int8())):
-        table = table.set_column(table.schema.get_field_index(name), name, coded(table.column(name), names, kind))
-    return table.select(schema.names)
-
-
-def _key_range(number: int, shards: int) -> tuple[np.uint64, np.uint64]:
-    """Keys from (inclusive) and to (exclusive) of a shard; the same cut as `shard_numbers`."""
-    low = -((-number << 32) // shards)
-    high = -((-(number + 1) << 32) // shards)
-    return np.uint64(low << 32), np.uint64(min(high << 32, 2**64 - 1))

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from filters.fasttext_classifier import check_model, fasttext_classifier
 from filters.fasttext_model import load_classifier
-from pipelines.classifiers.training import choose_threshold, read_labelled, train_classifier
+from pipelines.classifiers.labelled import read_labelled
+from pipelines.classifiers.measures import choose_threshold
+from pipelines.classifiers.training import train_classifier
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import CurateError, WrongCall
 from sources.inputs import find_inputs

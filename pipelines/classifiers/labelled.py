@@ -1,0 +1,113 @@
+"""Documents with labels, read from the sources of a classifier's recipe."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from pipelines.steps import BoundStep, bind_calls, run_steps, score_names
+from schemas.classifier import ClassifierRecipe, LabelledSource
+from schemas.document import document_columns
+from schemas.errors import WrongCall
+from sources.inputs import InputFile, check_unchanged
+from sources.reading import read_frames
+from tokenization.shards import shuffle_keys
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Documents with labels: columns id, source, role, label, text, uri."""
+
+    frame: pl.DataFrame
+    digests: Mapping[str, str]
+
+
+def read_labelled(recipe: ClassifierRecipe, files: Sequence[InputFile], roles: Sequence[str]) -> Labelled:
+    """All documents of the sources with one of these roles; a sample by hash where there are too many."""
+    steps = bind_calls(recipe.steps)
+    frames, digests = [], {}
+    read: dict[tuple[Any, ...], pl.DataFrame] = {}  # several sources may take their share of the same files
+    for source in recipe.sources:
+        if source.role not in roles:
+            continue
+        own = [file for file in files if file.source == source.name]
+        key = (tuple(file.location for file in own), source.text, source.format, source.label_column)
+        if key not in read:
+            read[key] = _all_documents(own, source, steps)
+        found = _labelled(read[key], source)
+        found = found.with_columns(shuffle_keys(found["id"], recipe.seed).alias("key")).sort("key", "id")
+        found = found.head(source.max_documents) if source.max_documents else found
+        digest = hashlib.sha256()
+        for text in found["text"]:
+            digest.update(hashlib.sha256(text.encode()).digest())
+        digests[source.name] = digest.hexdigest()
+        frames.append(found)
+    return Labelled(pl.concat(frames) if frames else pl.DataFrame(schema={**_COLUMNS, "key": pl.UInt64}), digests)
+
+
+def _all_documents(files: Sequence[InputFile], source: LabelledSource, steps: Sequence[BoundStep]) -> pl.DataFrame:
+    """Documents of these files that no step dropped, with their scores, and their labels where rows carry them."""
+    parts = []
+    for file in files:
+        check_unchanged(file)
+        for frame, _ in read_frames(file, _with_label(source)):
+            if frame.height:
+                labels, frame = _split_label(frame, source)
+                done = run_steps(frame, steps).with_columns(labels)
+                parts.append(done.filter(pl.col("dropped_by").is_null()))
+    if not parts:
+        return pl.DataFrame(schema={**document_columns(score_names(steps)), "_label": pl.String})
+    return pl.concat(parts)
+
+
+_COLUMNS: Final = {
+    "id": pl.String,
+    "source": pl.String,
+    "role": pl.String,
+    "label": pl.String,
+    "text": pl.String,
+    "uri": pl.String,
+}
+
+
+LABEL_MARK: Final = "\x1e"  # between the label of a row and its text
+
+
+def _with_label(source: LabelledSource) -> LabelledSource:
+    """A source of labelled rows whose text begins with the label."""
+    if not source.label_column:
+        return source
+    return source.model_copy(update={"text": f"{{{source.label_column}}}{LABEL_MARK}{source.text or '{text}'}"})
+
+
+def _split_label(frame: pl.DataFrame, source: LabelledSource) -> tuple[pl.Series, pl.DataFrame]:
+    """The label of each row, and the frame with the texts alone."""
+    if not source.label_column:
+        return pl.Series("_label", [source.label] * frame.height, dtype=pl.String), frame
+    parts = frame["text"].str.split_exact(LABEL_MARK, 1).struct
+    label = parts.field("field_0").str.strip_chars()
+    known = label.str.contains("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    label = pl.DataFrame({"l": label, "k": known}).select(pl.when("k").then("l").otherwise(None)).to_series()
+    return label.alias("_label"), frame.with_columns(parts.field("field_1").alias("text"))
+
+
+def _labelled(frame: pl.DataFrame, source: LabelledSource) -> pl.DataFrame:
+    if source.where:
+        try:
+            frame = frame.filter(pl.sql_expr(source.where))
+        except Exception as error:
+            raise WrongCall(f"source '{source.name}', `where: {source.where}`: {str(error).splitlines()[0]}") from None
+    label = pl.col("_label") if source.label_column else pl.lit(source.label)
+    columns = frame.select(
+        "id",
+        pl.lit(source.name).alias("source"),
+        pl.lit(source.role).alias("role"),
+        label.cast(pl.String).alias("label"),
+        "text",
+        "uri",
+    )
+    return columns.filter(pl.col("label").is_not_null() & (pl.col("text").str.len_chars() > 0))

@@ -1,0 +1,143 @@
+"""Join groups into clusters, choose whom to keep, find what is superseded and retracted."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import polars as pl
+
+from dedup.clustering import DECISIONS, choose, components, members, superseded
+from pipelines.run_folder import RunFolder
+from pipelines.stage import Outputs, stage
+from pipelines.stages.annotate import PRINTS
+from pipelines.stages.annotate import STAGE as ANNOTATE
+from pipelines.stages.group import STAGE as GROUP
+from pipelines.stages.group import earlier_prints, group_keys, numbered, row_offsets
+from pipelines.stages.read import STAGE as READ
+from pipelines.tasks import counts_of
+from storage.columnar import parquet_rows, read_parquet, write_parquet
+
+STAGE: Final = "cluster"
+CANDIDATES: Final = (
+    "id",
+    "exact",
+    "doi",
+    "authority",
+    "quality",
+    "series",
+    "edition",
+    "published",
+    "characters",
+    "retracted",
+)
+
+
+@stage(
+    STAGE,
+    title="cluster and choose",
+    after=(GROUP, READ),
+    cut="one",
+    unit="tables",
+    tasks=lambda run: ["clusters"],
+    reads=lambda run, task: [Outputs(GROUP), Outputs(ANNOTATE, ending=PRINTS), Outputs(READ)],
+    writes=lambda run, task: [run.stage_file(STAGE, name) for name in ("decisions.parquet", "replaced.parquet")],
+    settings=lambda run, task: {
+        "supersede": run.recipe.supersede.model_dump(mode="json") if run.recipe.supersede else None,
+        **earlier_prints(run),
+    },
+)
+def cluster(run: RunFolder, task: str) -> dict[str, Any]:
+    """Clusters over the edges of all columns, the document of each that stays, series, and retractions.
+
+    `decisions.parquet` holds this run's documents that are clustered or superseded; what a run that
+    this one is held against would have to give up is in `replaced.parquet`.
+    """
+    offsets = row_offsets(run)
+    own = offsets[len(run.plan.partitions)]
+    edge_files = (read_parquet(run.stage_file(GROUP, f"{key}.parquet")) for key in group_keys(run))
+    clusters = members(components(offsets[-1], edge_files))
+    retracted = retracted_dois(run)
+    series = _series(run) if run.recipe.supersede else pl.DataFrame(schema={"row": pl.UInt32})
+    wanted = pl.concat([clusters.select("row"), series.select("row")]).unique()
+    candidates = _candidates(run, wanted, retracted)
+    if run.recipe.supersede:
+        old = superseded(series)
+        candidates = candidates.join(old, on="row", how="left", maintain_order="left")
+    else:
+        candidates = candidates.with_columns(newest=pl.lit(None, pl.String))
+    candidates = candidates.with_columns(superseded=pl.col("newest").is_not_null())
+    decisions = _with_series(choose(clusters, candidates), candidates, run)
+    mine, theirs = decisions.filter(pl.col("row") < own), decisions.filter(pl.col("row") >= own)
+    _write(run, "decisions.parquet", mine)
+    _write(run, "replaced.parquet", _replaced(theirs, run))
+    return {
+        "clusters": mine["cluster"].drop_nulls().n_unique(),
+        "edges": sum(parquet_rows(run.stage_file(GROUP, f"{key}.parquet")) for key in group_keys(run)),
+        "dropped": dict(mine["dropped_by"].drop_nulls().value_counts().sort("dropped_by").iter_rows()),
+        "superseded": int(mine["superseded_by"].is_not_null().sum()),
+        "retracted": retracted,
+    }
+
+
+def _write(run: RunFolder, name: str, frame: pl.DataFrame) -> None:
+    ordered = frame.select(list(DECISIONS)).cast(DECISIONS).sort("row")  # type: ignore[arg-type]
+    write_parquet(run.stage_file(STAGE, name), ordered, row_group_size=50_000)
+
+
+def _series(run: RunFolder) -> pl.DataFrame:
+    """Rows that belong to a series: columns row, series, edition."""
+    parts = [frame.drop_nulls("series") for frame in numbered(run, ["series", "edition"])]
+    return pl.concat(parts).select("row", "series", "edition")
+
+
+def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> pl.DataFrame:
+    """What the choice needs of the wanted rows; retracted articles count as grade E."""
+    parts = [frame.join(wanted, on="row", how="semi") for frame in numbered(run, list(CANDIDATES))]
+    is_retracted = pl.col("doi").is_in(retracted).fill_null(False) | pl.col("retracted").fill_null(False)
+    return pl.concat(parts).with_columns(
+        authority=pl.when(is_retracted).then(pl.lit("E")).otherwise(pl.col("authority"))
+    )
+
+
+def _with_series(decisions: pl.DataFrame, candidates: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
+    """Decisions widened by documents of which a newer edition is there: dropped, or marked and kept.
+
+    The newer one named is the best document of the newest edition, or whom its cluster keeps.
+    """
+    if not candidates["superseded"].any():
+        return decisions.with_columns(superseded_by=pl.lit(None, pl.String))
+    kept = decisions.select("row", "kept")
+    newest = (
+        candidates.drop_nulls(["series", "edition"])
+        .with_columns(top=pl.col("edition").max().over("series"))
+        .filter(pl.col("edition") == pl.col("top"))
+        .join(kept, on="row", how="left")
+        .group_by("series")
+        .agg(newer=pl.coalesce("kept", "id").min())
+    )
+    old = candidates.filter("superseded").select("row", "id", "series").join(newest, on="series").drop("series")
+    joined = decisions.join(old, on="row", how="full", coalesce=True)
+    joined = joined.with_columns(id=pl.coalesce("id", "id_right"), superseded_by=pl.col("newer"))
+    if run.recipe.supersede and run.recipe.supersede.action == "drop":
+        gone = pl.col("superseded_by").is_not_null()
+        joined = joined.with_columns(
+            dropped_by=pl.when(gone).then(pl.lit("superseded")).otherwise("dropped_by"),
+            drop_reason=pl.when(gone).then(pl.format("superseded by {}", "newer")).otherwise("drop_reason"),
+        )
+    return joined.select(list(DECISIONS))
+
+
+def _replaced(decisions: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
+    """Documents of earlier runs that a run over everything would not have kept, though they did."""
+    lost = decisions.filter(pl.col("dropped_by").is_not_null())
+    gone_before: list[str] = []
+    for other in run.against:
+        before = read_parquet(other.stage_file(STAGE, "decisions.parquet"))
+        gone_before += before.filter(pl.col("dropped_by").is_not_null())["id"].to_list()
+    return lost.filter(~pl.col("id").is_in(gone_before))
+
+
+def retracted_dois(run: RunFolder) -> list[str]:
+    """DOIs that any retraction notice of this run, or of one it is held against, names."""
+    found = {doi for one in (run, *run.against) for counts in counts_of(one, READ) for doi in counts["retracts"]}
+    return sorted(found)

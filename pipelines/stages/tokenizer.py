@@ -1,0 +1,122 @@
+"""Train or take the tokenizer, with the chat template of conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines.plan import GIVEN_TEMPLATE as TEMPLATE
+from pipelines.plan import GIVEN_TOKENIZER as TOKENIZER
+from pipelines.run_folder import RunFolder
+from pipelines.stage import Outputs, partitions, stage
+from pipelines.stages.curate import STAGE as CURATE
+from schemas.errors import CurateError
+from storage.columnar import parquet_frames
+from storage.fingerprints import sha256_file
+from storage.json_files import read_json
+from storage.places import Place
+from storage.publishing import copy_file, published, write_text
+from tokenization.chat_template import BUILT_IN, ChatTemplate, built_in
+from tokenization.shards import shuffle_keys
+from tokenization.tokenizer import TextTokenizer, load_tokenizer, train_tokenizer
+
+STAGE: Final = "tokenizer"
+TOKENIZER_FILE: Final = "tokenizer/tokenizer.json"
+TEMPLATE_FILE: Final = "tokenizer/chat_template.jinja"
+GIVEN_TEMPLATE: Final = "tokenizer/given_template.json"  # the recipe's own, checked when the run is made
+GIVEN_TOKENIZER: Final = "tokenizer/given.json"  # the recipe's own file, copied when the run is made
+
+
+def _writes(run: RunFolder, task: str) -> list[Place]:
+    return [run.path / TOKENIZER_FILE, run.path / TEMPLATE_FILE]
+
+
+def _settings(run: RunFolder, task: str) -> dict[str, Any]:
+    return {
+        "tokenizer": run.recipe.tokenizer.model_dump(mode="json"),
+        "template": run.recipe.conversations.template,
+        "talks": holds_conversations(run),
+        "given": [file.told() for file in run.plan.given if file.source in (TOKENIZER, TEMPLATE)],
+        "seed": run.recipe.seed,
+    }
+
+
+def holds_conversations(run: RunFolder) -> bool:
+    """Whether any source of the recipe holds conversations."""
+    return any(source.conversation for source in run.recipe.sources)
+
+
+@stage(
+    STAGE,
+    title="prepare the tokenizer",
+    after=(CURATE,),
+    cut="one",
+    unit="tokenizer",
+    tasks=lambda run: ["tokenizer"],
+    # A tokenizer that is given depends on no document.
+    reads=lambda run, task: [] if run.recipe.tokenizer.file else [Outputs(CURATE)],
+    writes=_writes,
+    settings=_settings,
+)
+def prepare_tokenizer(run: RunFolder, task: str) -> dict[str, Any]:
+    """Train on the curated corpus, or copy the recipe's file, into `tokenizer/`; with the chat template."""
+    target = run.path / TOKENIZER_FILE
+    wanted = run.recipe.tokenizer
+    if wanted.file:
+        source = run.path / GIVEN_TOKENIZER
+        load_tokenizer(source)
+        copy_file(source, target)
+    else:
+        assert wanted.train is not None
+        tokenizer = train_tokenizer(_training_texts(run, wanted.train.max_characters), wanted.train.vocab_size)
+        with published(target) as temporary:
+            tokenizer.save(str(temporary), pretty=False)
+    loaded = load_tokenizer(target)
+    template = chat_template(run)
+    if template is not None:
+        write_text(run.path / TEMPLATE_FILE, template.source)
+    return {
+        "vocabulary": loaded.vocabulary,
+        "digest": sha256_file(target),
+        "end_of_text": loaded.end_of_text,
+        "end_of_text_id": loaded.end_of_text_id,
+    }
+
+
+def _training_texts(run: RunFolder, max_characters: int) -> Iterator[list[str]]:
+    """Curated texts; above `max_characters` an even sample of documents by their hash."""
+    paths = [run.path / "curated" / f"{task}.parquet" for task in partitions(run)]
+    total = sum(int(frame["text"].str.len_chars().sum()) for path in paths for frame in parquet_frames(path, ["text"]))
+    if not total:
+        raise CurateError("no document was kept, so there is nothing to train a tokenizer on; see report.html")
+    share = min(1.0, max_characters / total)
+    limit = np.uint64(min(int(share * 2**64), 2**64 - 1))
+    for path in paths:
+        for frame in parquet_frames(path, ["id", "text"]):
+            chosen = frame.filter(shuffle_keys(frame["id"], run.recipe.seed) <= limit)
+            yield chosen["text"].to_list()
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(path: Place, digest: str) -> TextTokenizer:
+    return load_tokenizer(path)
+
+
+def run_tokenizer(run: RunFolder) -> TextTokenizer:
+    """The run's tokenizer, loaded once a process."""
+    path = run.path / TOKENIZER_FILE
+    return _tokenizer(path, sha256_file(path))
+
+
+def chat_template(run: RunFolder) -> ChatTemplate | None:
+    """The run's chat template; None where no source holds conversations."""
+    if not holds_conversations(run):
+        return None
+    wanted = run.recipe.conversations.template
+    if wanted in BUILT_IN:
+        return built_in(wanted, run_tokenizer(run))
+    name, source, values = read_json(run.path / GIVEN_TEMPLATE)
+    return ChatTemplate(name, source, values)

@@ -1,0 +1,198 @@
+"""One task, performed once: its key, its marker, and what an earlier run has done of it already.
+
+A task's key is the digest of what it depends on: the stage and its version, its settings, and the
+digests of the outputs it reads. Its marker, written last, holds the key, the counts, and the size
+and SHA-256 of each file it wrote. A task whose key another marker has, and whose files are what that
+marker says, is taken over and not performed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from pipelines.run_folder import RunFolder
+from pipelines.stage import EVERY, STAGES, Outputs, Stage
+from schemas.canonical import canonical_digest
+from schemas.errors import CurateError
+from storage.fingerprints import sha256_file
+from storage.json_files import read_whole_json, write_json
+from storage.lease import end_with_holder
+from storage.memory import keep_freed_pages
+from storage.places import Place
+from storage.publishing import link_or_copy
+
+MARKER_VERSION: Final = 1
+
+
+def marker(run: RunFolder, stage: str, task: str) -> Place:
+    """The file that says a task is done, and holds its counts."""
+    return run.stage_file(stage, f"{task.replace('/', '~')}.json")
+
+
+def _told(run: RunFolder, stage: str, task: str) -> dict[str, Any] | None:
+    told = read_whole_json(marker(run, stage, task))
+    whole = isinstance(told, dict) and {"run", "key", "counts", "files"} <= set(told)
+    return told if whole else None
+
+
+_DONE: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+
+
+def done(run: RunFolder, stage: str, task: str) -> dict[str, Any] | None:
+    """The marker of a task that this run has performed or taken over; None where it is still to do."""
+    at = (str(run.path), run.identity, stage, task)
+    if at not in _DONE:
+        told = _told(run, stage, task)
+        if told is None or told["run"] != run.identity or not _sizes_hold(run, told["files"]):
+            return None
+        _DONE[at] = told
+    return _DONE[at]
+
+
+def is_done(run: RunFolder, stage: str, task: str) -> bool:
+    """Whether a task has been performed in this run."""
+    return done(run, stage, task) is not None
+
+
+def counts_of(run: RunFolder, stage: str) -> list[dict[str, Any]]:
+    """Counts of every task of a finished stage, in the order of its tasks."""
+    return [dict(_finished(run, stage, task)["counts"]) for task in STAGES.get(stage).tasks(run)]
+
+
+def files_of(run: RunFolder, stage: str, ending: str = "") -> dict[str, tuple[int, str]]:
+    """Bytes and SHA-256 of every output of a finished stage, by its path in the run's folder."""
+    tasks = STAGES.get(stage).tasks(run)
+    listed = (item for task in tasks for item in _finished(run, stage, task)["files"].items())
+    return {path: (size, digest) for path, (size, digest) in listed if path.endswith(ending)}
+
+
+def _finished(run: RunFolder, stage: str, task: str) -> dict[str, Any]:
+    told = done(run, stage, task)
+    if told is None:
+        raise CurateError(f"{marker(run, stage, task)} is missing or damaged; run the same command again")
+    return told
+
+
+def perform(folder: Place, stage_name: str, task: str) -> dict[str, Any]:
+    """Perform one task unless it is done; its marker is written last, so a killed task runs again."""
+    run = opened(folder)
+    if not take_over(run, stage_name, task):
+        started = time.perf_counter()
+        finish_task(run, stage_name, task, STAGES.get(stage_name).work(run, task), started)
+    return dict(_finished(run, stage_name, task)["counts"])
+
+
+def take_over(run: RunFolder, stage_name: str, task: str) -> bool:
+    """Whether a task needs no work: it is done, or an earlier run's outputs of the same key are taken over."""
+    if is_done(run, stage_name, task):
+        return True
+    stage = STAGES.get(stage_name)
+    key = key_of(run, stage, task)
+    started = time.perf_counter()
+    origin, told = _earlier_of(run, stage, task, key)
+    if told is None:
+        return False
+    _mark(run, stage_name, task, {**told, "key": key}, started, origin)
+    return True
+
+
+def finish_task(
+    run: RunFolder, stage_name: str, task: str, counts: dict[str, Any], started: float | None = None
+) -> None:
+    """Mark a task as done whose files are written."""
+    stage = STAGES.get(stage_name)
+    told = {"counts": counts, "files": _written(run, stage.writes(run, task)), "key": key_of(run, stage, task)}
+    _mark(run, stage_name, task, told, time.perf_counter() if started is None else started)
+
+
+def _mark(run: RunFolder, stage: str, task: str, told: dict[str, Any], started: float, origin: str = "") -> None:
+    write_json(marker(run, stage, task), {**told, "run": run.identity}, indent=None)
+    seconds = round(time.perf_counter() - started, 3)
+    more = {"taken_from": origin} if origin else {}
+    run.log("task", stage=stage, task=task, seconds=seconds, pid=os.getpid(), **more)
+
+
+def key_of(run: RunFolder, stage: Stage, task: str) -> str:
+    """Digest of all that a task's outputs depend on; the tasks it reads from must be done."""
+    return canonical_digest(
+        {
+            "stage": stage.name,
+            "version": [MARKER_VERSION, stage.version],
+            "task": task,
+            "settings": stage.settings(run, task),
+            "reads": [_read_digest(run, one) for one in stage.reads(run, task)],
+        }
+    )
+
+
+def _read_digest(run: RunFolder, outputs: Outputs) -> Any:
+    if outputs.task == EVERY:
+        return _stage_digest(run, run.identity, outputs.stage, outputs.ending)
+    return _task_content(run, outputs.stage, outputs.task, outputs.ending)
+
+
+@lru_cache(maxsize=256)
+def _stage_digest(run: RunFolder, identity: str, stage: str, ending: str) -> str:
+    """One digest of all outputs of a stage, made once a process."""
+    return canonical_digest([_task_content(run, stage, task, ending) for task in STAGES.get(stage).tasks(run)])
+
+
+def _task_content(run: RunFolder, stage: str, task: str, ending: str) -> list[Any]:
+    told = _finished(run, stage, task)
+    files = [[path, digest] for path, (_, digest) in sorted(told["files"].items()) if path.endswith(ending)]
+    return files if ending else [files, told["counts"]]
+
+
+def _earlier_of(run: RunFolder, stage: Stage, task: str, key: str) -> tuple[str, dict[str, Any] | None]:
+    """A finished task of the same key in this folder or an earlier run's, its files brought here; and whose."""
+    for other in (run, *run.reused):
+        told = _told(other, stage.name, task)
+        if told is None or told["key"] != key or not stage.still(told["counts"]):
+            continue
+        if not _content_holds(other, told["files"]):
+            continue
+        if other is not run:
+            for path in told["files"]:
+                link_or_copy(other.path / path, run.path / path)
+        return str(other.path), {"counts": told["counts"], "files": told["files"]}
+    return "", None
+
+
+def _written(run: RunFolder, paths: Iterable[Place]) -> dict[str, list[Any]]:
+    return {
+        path.relative_to(run.path).as_posix(): [path.stat().st_size, sha256_file(path)]
+        for path in paths
+        if path.exists()
+    }
+
+
+def _sizes_hold(run: RunFolder, files: dict[str, list[Any]]) -> bool:
+    try:
+        return all((run.path / path).stat().st_size == size for path, (size, _) in files.items())
+    except OSError:
+        return False
+
+
+def _content_holds(run: RunFolder, files: dict[str, list[Any]]) -> bool:
+    """Whether the files are there and are byte for byte what their marker says."""
+    return _sizes_hold(run, files) and all(
+        sha256_file(run.path / path) == digest for path, (_, digest) in files.items()
+    )
+
+
+_RUNS: dict[tuple[str, int], RunFolder] = {}
+
+
+def opened(folder: Place) -> RunFolder:
+    """The run of this folder, opened once a process: recipe, plan and models are kept."""
+    status = (folder / "plan.json").stat()
+    key = (str(folder), int(getattr(status, "st_mtime_ns", 0)))
+    if key not in _RUNS:
+        keep_freed_pages()
+        end_with_holder(folder)
+        _RUNS[key] = RunFolder(folder)
+    return _RUNS[key]
