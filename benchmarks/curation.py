@@ -224,7 +224,7 @@ def measure(arguments: argparse.Namespace, languages: tuple[str, ...], work: Pat
         if f"datatrove {name}" in results:
             print(f"{name}: {results[f'datatrove {name}'][0] / results[f'ours {name}'][0]:.1f} times datatrove's speed")
     kept = (
-        pl.scan_parquet(work / "ours-filters" / "stages" / "read" / "0*[0-9].parquet")
+        pl.scan_parquet(work / "ours-filters" / "stages" / "annotate" / "0*[0-9].parquet")
         .select(pl.col("dropped_by").is_null().mean())
         .collect()
         .item()

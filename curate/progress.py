@@ -28,11 +28,13 @@ class StageState:
     documents: int = 0
     bytes: int = 0
     dropped: int = 0
-    started: float = 0.0
+    taken: int = 0
 
     def rates(self, seconds: float) -> str:
         """Documents and MB a second, and what was dropped so far."""
-        parts = []
+        if self.done and self.taken == self.done:
+            return "taken over"
+        parts = [f"{self.taken:,} taken over"] if self.taken else []
         if self.documents:
             parts.append(f"{self.documents:,} documents, {self.documents / max(seconds, 1e-3):,.0f}/s")
         if self.bytes:
@@ -76,8 +78,9 @@ class RunProgress:
                 told = done(self._run, stage.name, task)
                 if told is None:
                     continue
-                self._counted[key] = told["counts"]
+                self._counted[key] = {**told["counts"], "taken_from": told.get("taken_from")}
             counts = self._counted[key]
+            state.taken += bool(counts["taken_from"])
             state.done += 1
             state.documents += counts.get("documents", 0)
             state.bytes += counts.get("bytes", 0)

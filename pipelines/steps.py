@@ -15,7 +15,7 @@ from filters.step import STEPS, Batch, Outcome, StepKind
 from pipelines.stopwatch import Stopwatch
 from schemas.document import EDIT, READ_SCORES, document_columns
 from schemas.errors import CurateError, WrongCall
-from schemas.recipe import Recipe, StepCall
+from schemas.recipe import Recipe, Source, StepCall
 from textcolumns.columns import TextColumn
 
 # Drops only texts of no character, and makes matching easier for those that edit.
@@ -85,6 +85,21 @@ def step_settings(steps: Sequence[BoundStep], plan: Any) -> list[Any]:
         files = sorted(one for uri, one in held.items() if any(str(v) in uri for v in named.values() if v))
         told.append([step.kind.name, step.kind.version, parameters, named, step.where, step.idle, files])
     return told
+
+
+# Columns that are the same for all rows of a partition, since a partition holds one source.
+OF_SOURCE: Final = {"source", "source_type"}
+
+
+def concerns(step: BoundStep, sources: Sequence[Source]) -> bool:
+    """Whether a step can touch any document of these sources; True where its `where` asks for more than that."""
+    if step.where is None:
+        return True
+    condition = _condition(step.where)
+    if not set(condition.meta.root_names()) <= OF_SOURCE:
+        return True
+    rows = pl.DataFrame({"source": [one.name for one in sources], "source_type": [one.source_type for one in sources]})
+    return bool(rows.select(condition.fill_null(False).any()).item())
 
 
 def score_names(steps: Sequence[BoundStep]) -> list[str]:

@@ -110,7 +110,7 @@ def finish_task(
 
 
 def _mark(run: RunFolder, stage: str, task: str, told: dict[str, Any], started: float, origin: str = "") -> None:
-    write_json(marker(run, stage, task), {**told, "run": run.identity}, indent=None)
+    write_json(marker(run, stage, task), {**told, "run": run.identity, "taken_from": origin}, indent=None)
     seconds = round(time.perf_counter() - started, 3)
     more = {"taken_from": origin} if origin else {}
     run.log("task", stage=stage, task=task, seconds=seconds, pid=os.getpid(), **more)

@@ -15,7 +15,7 @@ from filters.step import Batch
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, partitions, stage
 from pipelines.stages.read import STAGE as READ
-from pipelines.steps import decide, step_settings, text_bytes
+from pipelines.steps import concerns, decide, step_settings, text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.document import document_columns
 from schemas.recipe import Paragraphs
@@ -55,6 +55,18 @@ def _writes(run: RunFolder, task: str) -> list[Place]:
     return [run.stage_file(STAGE, f"{task}{ending}") for ending in (".parquet", PRINTS, LINE_HASHES)]
 
 
+def _settings(run: RunFolder, task: str) -> dict[str, Any]:
+    """Steps that this partition's source does not concern are left out: their parameters change nothing here."""
+    names = {file.source for file in run.plan.partitions[int(task)]}
+    sources = [one for one in run.recipe.sources if one.name in names]
+    steps = [step for step in run.steps[len(run.edits) :] if concerns(step, sources)]
+    return {
+        "steps": step_settings(steps, run.plan),
+        "scores": run.score_names,
+        "dedup": run.recipe.dedup.model_dump(mode="json"),
+    }
+
+
 @stage(
     STAGE,
     title="annotate, filter, fingerprint",
@@ -62,11 +74,7 @@ def _writes(run: RunFolder, task: str) -> list[Place]:
     tasks=partitions,
     reads=lambda run, task: [Outputs(READ, task, f"/{task}.parquet"), Outputs("classifiers")],
     writes=_writes,
-    settings=lambda run, task: {
-        "steps": step_settings(run.steps[len(run.edits) :], run.plan),
-        "scores": run.score_names,
-        "dedup": run.recipe.dedup.model_dump(mode="json"),
-    },
+    settings=_settings,
 )
 def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     """Write decided documents, fingerprints and line hashes of one partition; returns its counts."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stages.tokens import _key_range
+from pipelines.stages.shards import _key_range
 from schemas.errors import CurateError, WrongCall
 from tokenization.shards import (
     GRADES,
