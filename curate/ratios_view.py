@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from curate.plots import line_plot
 from schemas.errors import CurateError, WrongCall
+from storage.places import make_folder
 from storage.publishing import write_text
 
 SIDE, TOP, HIGH = 420, 28, 364  # of the triangle, in the units of its picture
@@ -34,7 +35,7 @@ def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
     find_start(proxy, told)
     if proxy.parallel.world_size > 1:
         raise WrongCall("the proxy of a search trains in one process; leave `parallel` out of its recipe")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     command = [sys.executable, "-W", "ignore", "-m", "trainers.ratios.trials", str(recipe), str(manifest), str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     trials: list[dict[str, Any]] = []

@@ -94,6 +94,10 @@ def make_run(
     classifiers = classifier_recipes(recipe, recipe_path)
     if _holds_plan(folder):
         changed = recipe_digest(run.recipe, run.classifier_recipes) != recipe_digest(recipe, classifiers)
+        if run.recipe.name != recipe.name:
+            raise WrongCall(
+                f"{folder} holds a run of another recipe, '{run.recipe.name}'; choose another --run-dir or delete it"
+            )
         if changed and not (folder / "manifest.json").exists():
             raise WrongCall(
                 f"{folder} holds an unfinished run of another recipe; finish it with that recipe first, "
@@ -156,9 +160,7 @@ def told_edit(before: Recipe, now: Recipe, difference: str | None) -> str:
 
 def _told_part(key: str, old: object, new: object) -> str:
     if key == "steps" and isinstance(old, list) and isinstance(new, list):
-        names = [one["name"] for one in new if one not in old] + [
-            f"{one['name']} gone" for one in old if one not in new
-        ]
+        names = [one["name"] for one in [*new, *old] if one not in old or one not in new]
         return f"steps ({', '.join(dict.fromkeys(names)) or 'their order'})"
     return key
 

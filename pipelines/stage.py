@@ -38,12 +38,13 @@ EVERY: Final = "*"
 class Outputs:
     """What a task reads of another stage: the outputs of one task or of every one, by the end of their names.
 
-    Without an ending it reads all of them, and the counts beside.
+    Without an ending or counts it reads all of them, and all counts beside.
     """
 
     stage: str
     task: str = EVERY
     ending: str = ""
+    counts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -131,20 +131,22 @@ def key_of(run: RunFolder, stage: Stage, task: str) -> str:
 
 def _read_digest(run: RunFolder, outputs: Outputs) -> Any:
     if outputs.task == EVERY:
-        return _stage_digest(run, run.identity, outputs.stage, outputs.ending)
-    return _task_content(run, outputs.stage, outputs.task, outputs.ending)
+        return _stage_digest(run, run.identity, outputs)
+    return _task_content(run, outputs, outputs.task)
 
 
 @lru_cache(maxsize=256)
-def _stage_digest(run: RunFolder, identity: str, stage: str, ending: str) -> str:
-    """One digest of all outputs of a stage, made once a process."""
-    return canonical_digest([_task_content(run, stage, task, ending) for task in STAGES.get(stage).tasks(run)])
+def _stage_digest(run: RunFolder, identity: str, outputs: Outputs) -> str:
+    """One digest of what is read of every task of a stage, made once a process."""
+    return canonical_digest([_task_content(run, outputs, task) for task in STAGES.get(outputs.stage).tasks(run)])
 
 
-def _task_content(run: RunFolder, stage: str, task: str, ending: str) -> list[Any]:
-    told = _finished(run, stage, task)
-    files = [[path, digest] for path, (_, digest) in sorted(told["files"].items()) if path.endswith(ending)]
-    return files if ending else [files, told["counts"]]
+def _task_content(run: RunFolder, outputs: Outputs, task: str) -> list[Any]:
+    told = _finished(run, outputs.stage, task)
+    files = [[path, digest] for path, (_, digest) in sorted(told["files"].items()) if path.endswith(outputs.ending)]
+    if outputs.counts:
+        return [files if outputs.ending else [], {name: told["counts"][name] for name in outputs.counts}]
+    return files if outputs.ending else [files, told["counts"]]
 
 
 def _earlier_of(run: RunFolder, stage: Stage, task: str, key: str) -> tuple[str, dict[str, Any] | None]:

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from storage.places import Place, files_below, is_local, make_folder, remove
 
@@ -112,6 +112,27 @@ def append_line(target: Place, line: str) -> None:
         return
     before = target.read_bytes() if target.exists() else b""
     target.write_bytes(before + data)
+
+
+def open_log(target: Place) -> TextIO:
+    """A log to add lines to, which stays open."""
+    return target.open("a", encoding="utf-8")
+
+
+def cut_file(target: Place, end: int) -> None:
+    """Keep the first `end` bytes of a file; one that is not there is made, empty."""
+    with target.open("ab") as handle:
+        handle.truncate(end)
+
+
+def claimed(target: Place) -> bool:
+    """Whether this process is the first to make an empty file of this name."""
+    make_folder(target.parent)
+    try:
+        target.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def sweep(folder: Place) -> int:

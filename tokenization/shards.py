@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,8 @@ import pyarrow as pa
 
 from schemas.document import AUTHORITY_GRADES
 from schemas.errors import CurateError
-from storage.publishing import published
+from storage.columnar import open_arrow, write_arrow
+from storage.places import Place
 
 GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
 ROWS_A_BATCH: Final = 4096
@@ -78,18 +78,16 @@ def shard_name(number: int, shards: int) -> str:
     return f"{number:05d}-of-{shards:05d}.arrow"
 
 
-def write_shard(path: Path, rows: pa.Table, schema: pa.Schema) -> None:
+def write_shard(path: Place, rows: pa.Table, schema: pa.Schema) -> None:
     """Write rows (columns of `schema`, already in order) as one uncompressed IPC file."""
-    with published(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
-        with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
-            for batch in rows.cast(schema).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH):
-                writer.write_batch(batch)
+    batches = rows.cast(schema).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH)
+    write_arrow(path, iter(batches), schema)
 
 
-def open_shard(path: Path) -> pa.Table:
+def open_shard(path: Place) -> pa.Table:
     """Map a shard into memory; nothing is copied."""
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path), "r")).read_all()
+        return open_arrow(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise CurateError(f"shard {path} cannot be read: {error}; run `curate verify`") from None
 

@@ -69,7 +69,7 @@ def load_tokenizer(path: Path) -> TextTokenizer:
     if not path.is_file():
         raise WrongCall(f"tokenizer {path} does not exist")
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # the library raises plain Exception
         raise WrongCall(f"tokenizer {path} is not a Hugging Face tokenizer.json: {error}") from None
     for mark in KNOWN_ENDS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +11,7 @@ from schemas.errors import WrongCall
 from schemas.manifest import Manifest
 from storage.fingerprints import sha256_file
 from storage.json_files import write_json
+from storage.publishing import copy_file
 from tokenization.chat_template import end_of_turn
 from tokenization.tokenizer import load_tokenizer
 from trainers.loop.position import latest, read_position
@@ -105,10 +105,9 @@ def trajectory_digest(config: TrainConfig, start: Start) -> str:
 def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest, folder: Path) -> None:
     """Write `model.json`, and copy tokenizer and chat template, beside the checkpoints."""
     talks = manifest.conversations if config.stage in SPOKEN else None
-    (out / "tokenizer").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / manifest.tokenizer.file, out / "tokenizer" / "tokenizer.json")
+    copy_file(folder / manifest.tokenizer.file, out / "tokenizer" / "tokenizer.json")
     if talks:
-        shutil.copyfile(folder / talks.template_file, out / "tokenizer" / "chat_template.jinja")
+        copy_file(folder / talks.template_file, out / "tokenizer" / "chat_template.jinja")
     card = ModelCard(
         model=start.model,
         vocabulary=start.vocabulary,

@@ -23,6 +23,7 @@ from megatron.core.num_microbatches_calculator import (
 from schemas.errors import CurateError
 from schemas.manifest import Manifest, load_manifest
 from storage.json_files import write_json
+from storage.places import remove
 from trainers.data.datasets import Blended, StageData, stage_data
 from trainers.data.integrity import ShardCheck, check_tokenizer
 from trainers.data.reader import BatchReader
@@ -122,7 +123,7 @@ class _Run:
         if is_first():
             write_json(out / "train.json", self._settings())
             write_card(out, config, self.start, self.manifest, self.folder)
-            (out / STOPPED).unlink(missing_ok=True)
+            remove(out / STOPPED)
         torch.distributed.barrier()
         watch = self._watch()
         reader = BatchReader(self.data.training, config, self.position.samples)

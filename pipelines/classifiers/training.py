@@ -35,7 +35,6 @@ def train_classifier(recipe: ClassifierRecipe, documents: Labelled, folder: Plac
     chance = shuffle_keys(training["id"], recipe.seed + 1).cast(pl.Float64) / 2.0**64
     held_out = chance >= 1 - recipe.validation
     learned, validation = training.filter(~held_out), training.filter(held_out)
-    folder.mkdir(parents=True, exist_ok=True)
     model = _fit(recipe, learned)
     with published(folder / MODEL_FILE) as temporary:
         model.save_model(str(temporary))
@@ -97,9 +96,7 @@ def _fit(recipe: ClassifierRecipe, rows: pl.DataFrame) -> Any:
     setting = recipe.fasttext
     with tempfile.TemporaryDirectory(prefix="curate-fasttext-") as folder:
         path = Path(folder) / "train.txt"
-        path.write_text(
-            "\n".join(line for _, _, line in sorted(mixed, key=lambda one: one[:2])) + "\n", encoding="utf-8"
-        )
+        write_text(path, "\n".join(line for _, _, line in sorted(mixed, key=lambda one: one[:2])) + "\n")
         return fasttext.train_supervised(
             str(path),
             dim=setting.dim,

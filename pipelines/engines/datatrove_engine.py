@@ -29,8 +29,8 @@ from pipelines.run_folder import RunFolder
 from pipelines.stage import waves
 from pipelines.tasks import is_done, marker, opened, perform
 from schemas.errors import CurateError, WrongCall
-from storage.places import Place, files_below, is_local, make_folder, place, remove
-from storage.publishing import write_text
+from storage.places import Place, files_below, is_local, place, remove
+from storage.publishing import claimed, write_text
 
 PRELOADED = [
     "pipelines.tasks",
@@ -80,13 +80,8 @@ def tasks_left(run: RunFolder, stage: str, tasks: Sequence[str]) -> Iterator[str
     for task in tasks:
         if is_done(run, stage, task):
             continue
-        claim = _claim(run, stage, task)
-        make_folder(claim.parent)
-        try:
-            claim.touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        yield task
+        if claimed(_claim(run, stage, task)):
+            yield task
 
 
 def _claim(run: RunFolder, stage: str, task: str) -> Place:

@@ -39,7 +39,7 @@ CANDIDATES: Final = (
     cut="one",
     unit="tables",
     tasks=lambda run: ["clusters"],
-    reads=lambda run, task: [Outputs(GROUP), Outputs(ANNOTATE, ending=PRINTS), Outputs(READ)],
+    reads=lambda run, task: [Outputs(GROUP), Outputs(ANNOTATE, ending=PRINTS), Outputs(READ, counts=("retracts",))],
     writes=lambda run, task: [run.stage_file(STAGE, name) for name in ("decisions.parquet", "replaced.parquet")],
     settings=lambda run, task: {
         "supersede": run.recipe.supersede.model_dump(mode="json") if run.recipe.supersede else None,

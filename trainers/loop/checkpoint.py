@@ -9,7 +9,6 @@ renamed once all writers of all ranks are done.
 from __future__ import annotations
 
 import gc
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from schemas.errors import CurateError
 from storage.json_files import write_json
+from storage.places import make_folder, remove_tree, rename
 from trainers.loop.optimizer import parts_of
 from trainers.loop.position import Position, checkpoint_folder, read_position
 from trainers.model.saved_weights import check_harmless
@@ -76,8 +76,8 @@ class Checkpoints:
         started = time.perf_counter()
         temporary = self._temporary(position.step)
         if is_first():
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
+            remove_tree(temporary)
+            make_folder(temporary)
         torch.distributed.barrier()
         strategy = TorchDistSaveShardedStrategy("torch_dist", 1, thread_count=1)
         request = dist_checkpointing.save(
@@ -124,8 +124,8 @@ class Checkpoints:
         if is_first():
             write_json(temporary / "position.json", asdict(position))
             target = checkpoint_folder(self.out, position.step)
-            shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
+            remove_tree(target)
+            rename(temporary, target)
             self._drop_old()
         torch.distributed.barrier()
 
@@ -137,7 +137,7 @@ class Checkpoints:
         every = self.settings.keep_every
         for old in sorted((self.out / "checkpoints").glob("step-*"))[: -self.settings.keep]:
             if every is None or int(old.name.removeprefix("step-")) % every:
-                shutil.rmtree(old, ignore_errors=True)
+                remove_tree(old)
 
 
 def _first_line(error: BaseException) -> str:

@@ -31,7 +31,6 @@ def checkpoint_folder(out: Path, step: int) -> Path:
 
 def write_stage(config: TrainConfig, out: Path) -> Path:
     """Write the resolved recipe for the processes of a stage."""
-    out.mkdir(parents=True, exist_ok=True)
     write_json(out / STAGE_FILE, config.model_dump(mode="json", by_alias=True))
     return out / STAGE_FILE
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from storage.publishing import cut_file
+
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Every whole record of a log; a line cut off by a kill is left out."""
@@ -38,8 +40,7 @@ def newest_first(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def cut_log(path: Path, kept: Callable[[Mapping[str, Any]], bool]) -> None:
     """Cut off the records after the last one that is kept."""
     end = next((end for end, record in newest_first(path) if kept(record)), 0)
-    with path.open("ab") as file:
-        file.truncate(end)
+    cut_file(path, end)
 
 
 def record_of_step(path: Path, step: int) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from schemas.errors import WrongCall
+from storage.places import make_folder
+from storage.publishing import open_log
 from trainers.loop.position import Position
 from trainers.loop.records import cut_log
 from trainers.parallel.groups import is_first
@@ -27,7 +29,7 @@ class TrainingLog:
         if not self.active:
             return
         self.out = out
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         self._file, self._events = (
             _continued(out / name, lambda record: _samples_after(record) <= position.samples)
             for name in ("log.jsonl", "events.jsonl")
@@ -91,7 +93,7 @@ SAID = ("loss", "validation_loss", "grad_norm", "learning_rate", "tokens_per_sec
 
 def _continued(path: Path, kept: Callable[[Mapping[str, Any]], bool]) -> TextIO:
     cut_log(path, kept)
-    return path.open("a", encoding="utf-8")
+    return open_log(path)
 
 
 def _samples_after(record: Mapping[str, Any]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,6 +12,8 @@ from safetensors.torch import save_file
 
 from schemas.errors import WrongCall
 from storage.json_files import write_json
+from storage.places import make_folder, remove_tree, rename
+from storage.publishing import copy_file
 from trainers.loop.position import latest
 from trainers.model.card import ModelCard, read_card
 from trainers.model.families import to_hf_config, weights_of
@@ -51,14 +52,14 @@ def export_hf(model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Pat
     card = read_card(model)
     source = checkpoint or newest_checkpoint(model)
     temporary = to.with_name(f".{to.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    remove_tree(temporary)
+    make_folder(temporary)
     written = _write_tensors(hf_tensors(card, source), temporary, getattr(torch, dtype) if dtype else None)
     write_json(temporary / "config.json", to_hf_config(card.model, card.vocabulary, card.sequence_length, written))
     _write_tokenizer(model, card, temporary)
     if to.exists():
-        to.rmdir()
-    temporary.rename(to)
+        remove_tree(to)
+    rename(temporary, to)
     return sorted(to.iterdir())
 
 
@@ -90,12 +91,12 @@ def _flush(tensors: dict[str, torch.Tensor], folder: Path, number: int) -> list[
 
 def _name_files(folder: Path, names: list[list[str]], total: int) -> None:
     if len(names) == 1:
-        (folder / "part-0.safetensors").rename(folder / "model.safetensors")
+        rename(folder / "part-0.safetensors", folder / "model.safetensors")
         return
     places = {}
     for number, some in enumerate(names):
         file = f"model-{number + 1:05d}-of-{len(names):05d}.safetensors"
-        (folder / f"part-{number}.safetensors").rename(folder / file)
+        rename(folder / f"part-{number}.safetensors", folder / file)
         places.update(dict.fromkeys(some, file))
     write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
 
@@ -104,7 +105,7 @@ def _write_tokenizer(model: Path, card: ModelCard, folder: Path) -> None:
     source = model / "tokenizer"
     if not (source / "tokenizer.json").exists():
         return
-    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    copy_file(source / "tokenizer.json", folder / "tokenizer.json")
     ends = card.end_of_turn or card.end_of_text
     told: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",

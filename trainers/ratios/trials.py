@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,8 @@ from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from schemas.nearest import nearest
 from schemas.recipe import Strict
+from storage.places import make_folder, remove_tree
+from storage.publishing import append_line
 from storage.yaml_files import read_yaml, validated
 from trainers.loop.records import read_log
 from trainers.ratios.search import best_point, first_points, propose
@@ -77,7 +78,7 @@ def trial(
     """One training from scratch, scored; its folder is removed again."""
     from trainers.train import train_stage
 
-    shutil.rmtree(out, ignore_errors=True)
+    remove_tree(out)
     train_stage(with_weights(proxy, config.groups, weights, seed), manifest, out, quiet=True)
     last = read_log(out / "log.jsonl")[-1]
     losses = {name.split("/")[-1]: value for name, value in last["validation_by_component"].items()}
@@ -86,7 +87,7 @@ def trial(
         raise WrongCall(
             f"group '{missing[0]}' has nothing held out to be scored by; raise data.validation of the proxy"
         )
-    shutil.rmtree(out, ignore_errors=True)
+    remove_tree(out)
     total = sum(config.abilities.values())
     score = sum(weight * math.exp(-losses[name]) for name, weight in config.abilities.items()) / total
     return {"weights": weights, "score": score, "losses": losses}
@@ -98,7 +99,7 @@ def search(config: RatiosConfig, proxy: TrainConfig, manifest: Path, out: Path) 
     Every trial has a seed of its own, so that the model of all trials sees the noise of training and
     does not take one seed's luck for a better ratio.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     path = out / TRIALS
     done = read_log(path)
     yield from done
@@ -116,8 +117,7 @@ def search(config: RatiosConfig, proxy: TrainConfig, manifest: Path, out: Path) 
             ),
         }
         done.append(found)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(found) + "\n")
+        append_line(path, json.dumps(found))
         yield found
 
 
