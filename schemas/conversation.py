@@ -7,8 +7,9 @@ In a document's `text` a conversation stands as its turns, each under a line wit
     <|assistant|>
     …
 
-so that every filter, redaction and deduplication sees and changes the very text that is trained
-on. What is not text (tools, citations, source documents) stands in the column `conversation`.
+so that every filter, redaction and deduplication sees and changes the very text that is trained on.
+A line of a turn that is such a mark itself has a backslash before it. What is not text (tools,
+citations, source documents) stands in the column `conversation`.
 """
 
 from __future__ import annotations
@@ -25,11 +26,8 @@ from schemas.errors import Unreadable
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: Final[tuple[str, ...]] = get_args(Role)
 MARK: Final = re.compile(r"^<\|(system|user|assistant|tool)\|>$", re.MULTILINE)
-# Marks of chat templates: content that holds one could end its turn and begin another.
-TEMPLATE_MARK: Final = re.compile(
-    r"<\|(?:im_start|im_end|endoftext|begin_of_text|end_of_text|start_header_id|end_header_id|eot_id|eom_id"
-    r"|system|user|assistant|tool)\|>"
-)
+# A turn's own line that looks like one with a role, with the backslashes that tell it from one.
+LIKE_MARK: Final = re.compile(r"^(\\*)(<\|(?:system|user|assistant|tool)\|>)$", re.MULTILINE)
 # What templates may tell of a conversation beside its turns.
 TOLD_BESIDE: Final = ("task", "ability", "difficulty")
 
@@ -62,11 +60,21 @@ class Conversation(BaseModel):
 
     def text(self) -> str:
         """The turns in text form."""
-        return "\n".join(f"<|{turn.role}|>\n{turn.content}" for turn in self.turns)
+        return "\n".join(f"<|{turn.role}|>\n{_escaped(turn.content)}" for turn in self.turns)
 
     def beside(self) -> str:
         """What stands beside the text, as JSON."""
         return self.model_dump_json(include={"tools", "citations", "source_documents"}, exclude_defaults=True)
+
+
+def _escaped(content: str) -> str:
+    """A turn's words, a backslash before each line that would be taken for the beginning of a turn."""
+    return LIKE_MARK.sub(lambda match: "\\" + match.group(), content)
+
+
+def _plain(content: str) -> str:
+    """What `_escaped` was given."""
+    return LIKE_MARK.sub(lambda match: match.group().removeprefix("\\"), content)
 
 
 def turns_of(text: str) -> tuple[Turn, ...]:
@@ -75,7 +83,7 @@ def turns_of(text: str) -> tuple[Turn, ...]:
     if pieces[0].strip():
         raise Unreadable("text stands before the first turn mark")
     turns = tuple(
-        Turn(role=role, content=content.strip())  # type: ignore[arg-type]
+        Turn(role=role, content=_plain(content.strip()))  # type: ignore[arg-type]
         for role, content in zip(pieces[1::2], pieces[2::2], strict=True)
     )
     check_turns(turns)
@@ -89,8 +97,6 @@ def check_turns(turns: Sequence[Turn]) -> None:
     for number, turn in enumerate(turns, 1):
         if not turn.content.strip():
             raise Unreadable(f"turn {number} ({turn.role}) is empty")
-        if found := TEMPLATE_MARK.search(turn.content):
-            raise Unreadable(f"turn {number} ({turn.role}) holds the template mark {found.group()}")
         if turn.role == "system" and number > 1:
             raise Unreadable(f"turn {number} is a system turn; only the first may be")
     spoken = [turn.role for turn in turns if turn.role != "system"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,6 +72,10 @@ class _Generation(Extension):
 
 # Noncharacters: never in text (normalisation and UTF-8 readers drop them), so they can carry places.
 START, END = "\ufdd0", "\ufdd1"
+# Stand around a special token that a turn's own words mention, so that it is encoded as text: behind its
+# first character, where no template and no tokenizer takes it for the token, and behind its last.
+BREAKS, ENDS = "\ufdd2", "\ufdd3"
+NO_CHARACTERS: Final = dict.fromkeys(map(ord, (START, END, BREAKS, ENDS)))  # taken out of what turns say
 
 
 @lru_cache(maxsize=1)
@@ -89,10 +94,15 @@ def _raise(message: str) -> None:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A conversation as text, and the character ranges that are learned."""
+    """A conversation as text, and the character ranges that are learned.
+
+    `text` is what the template writes; at the ranges `words` the turns themselves mention a special
+    token, which is no mark there.
+    """
 
     text: str
     learned: list[tuple[int, int]]
+    words: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,13 +118,23 @@ class ChatTemplate:
         """What tells this template from others."""
         return canonical_digest([self.source, dict(self.values)])
 
-    def render(self, turns: Sequence[Turn], tools: Sequence[Any] = (), ask: bool = False) -> Rendered:
-        """The conversation as text; with `ask` it ends where the next answer begins."""
+    def render(
+        self,
+        turns: Sequence[Turn],
+        tools: Sequence[Any] = (),
+        ask: bool = False,
+        tokenizer: TextTokenizer | None = None,
+    ) -> Rendered:
+        """The conversation as text; with `ask` it ends where the next answer begins.
+
+        Where turns or tools mention a special token of `tokenizer`, it stays text.
+        """
         messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+        messages, tools = _broken(messages, tokenizer), _broken(list(tools), tokenizer)
         marked = self._text(messages, tools, ask)
         if START in marked:
             return _unmarked(marked)
-        return Rendered(marked, [] if ask else self._by_prefix(messages, tools, marked))
+        return _whole(Rendered(marked, [] if ask else self._by_prefix(messages, tools, marked)))
 
     def _text(self, messages: list[dict[str, str]], tools: Sequence[Any], ask: bool) -> str:
         try:
@@ -144,6 +164,38 @@ class ChatTemplate:
         return ranges
 
 
+def _broken(value: Any, tokenizer: TextTokenizer | None) -> Any:
+    """Texts within messages and tools, each special token that they mention broken."""
+    if isinstance(value, Mapping):
+        return {_broken(key, tokenizer): _broken(one, tokenizer) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_broken(one, tokenizer) for one in value]
+    if not isinstance(value, str):
+        return value
+    value = value.translate(NO_CHARACTERS)
+    pieces, at = [], 0
+    for start, end in tokenizer.mentions(value) if tokenizer else ():
+        pieces += [value[at : start + 1], BREAKS, value[start + 1 : end], ENDS]
+        at = end
+    return "".join([*pieces, value[at:]])
+
+
+def _whole(rendered: Rendered) -> Rendered:
+    """The text without the signs that broke marks, and where the broken marks stand."""
+    if BREAKS not in rendered.text:
+        return rendered
+    signs = [at for at, sign in enumerate(rendered.text) if sign in (BREAKS, ENDS)]
+    moved = [(start - bisect_left(signs, start), end - bisect_left(signs, end)) for start, end in rendered.learned]
+    words: list[tuple[int, int]] = []
+    for number, at in enumerate(signs):
+        if rendered.text[at] == BREAKS:
+            words.append((at - number - 1, at - number))
+        else:
+            words[-1] = (words[-1][0], at - number)
+    text = rendered.text.replace(BREAKS, "").replace(ENDS, "")
+    return Rendered(text, moved, tuple(words))
+
+
 def _unmarked(text: str) -> Rendered:
     pieces, learned, length = [], [], 0
     for number, piece in enumerate(text.replace(END, START).split(START)):
@@ -151,7 +203,7 @@ def _unmarked(text: str) -> Rendered:
             learned.append((length, length + len(piece)))
         pieces.append(piece)
         length += len(piece)
-    return Rendered("".join(pieces), learned)
+    return _whole(Rendered("".join(pieces), learned))
 
 
 def built_in(name: str, tokenizer: TextTokenizer) -> ChatTemplate:
@@ -226,12 +278,44 @@ def encode(
     encoded = tokenizer.tokenizer.encode_batch([one.text for one in rendered], add_special_tokens=False)
     found = []
     for one, tokens in zip(rendered, encoded, strict=True):
-        offsets = np.array(tokens.offsets, np.int64).reshape(-1, 2)
+        ids, pairs = (tokens.ids, tokens.offsets) if not one.words else _encoded_around(tokenizer, one)
+        offsets = np.array(pairs, np.int64).reshape(-1, 2)
         turns = np.zeros(len(offsets), np.int16)
         for number, (start, end) in enumerate(one.learned, 1):
             turns[(offsets[:, 1] > start) & (offsets[:, 0] < end)] = number
-        found.append((np.array(tokens.ids, np.int32), turns))
+        found.append((np.array(ids, np.int32), turns))
     return found
+
+
+def _encoded_around(tokenizer: TextTokenizer, rendered: Rendered) -> tuple[list[int], list[tuple[int, int]]]:
+    """Ids and offsets of a text in which the `words` are encoded as text, and the template's marks as marks."""
+    ids: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    at = 0
+    for start, end in rendered.words:
+        _append(ids, offsets, _as_template(tokenizer, rendered.text[at:start]), at)
+        _append(ids, offsets, tokenizer.encode_text(rendered.text[start:end]), start)
+        at = end
+    _append(ids, offsets, _as_template(tokenizer, rendered.text[at:]), at)
+    return ids, offsets
+
+
+def _as_template(tokenizer: TextTokenizer, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    tokens = tokenizer.tokenizer.encode(text, add_special_tokens=False)
+    return tokens.ids, tokens.offsets
+
+
+def _append(
+    ids: list[int], offsets: list[tuple[int, int]], more: tuple[list[int], list[tuple[int, int]]], base: int
+) -> None:
+    ids.extend(more[0])
+    offsets.extend((start + base, end + base) for start, end in more[1])
+
+
+def prompt_ids(tokenizer: TextTokenizer, template: ChatTemplate, turns: Sequence[Turn]) -> list[int]:
+    """Token ids of turns up to where the next answer begins; words that mention a mark stay words."""
+    (found,) = encode(tokenizer, [template.render(turns, ask=True, tokenizer=tokenizer)])
+    return found[0].tolist()
 
 
 def end_of_turn(template: Path, tokenizer: TextTokenizer) -> str | None:

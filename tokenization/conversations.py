@@ -34,7 +34,9 @@ def encode_conversations(
     """Encode rows with `text` in the form of `schemas.conversation` and `conversation` beside."""
     turns = [turns_of(text) for text in frame["text"]]
     tools = [json.loads(beside).get("tools", ()) if beside else () for beside in frame["conversation"]]
-    pairs = encode(tokenizer, [template.render(one, more) for one, more in zip(turns, tools, strict=True)])
+    pairs = encode(
+        tokenizer, [template.render(one, more, tokenizer=tokenizer) for one, more in zip(turns, tools, strict=True)]
+    )
     shortened = left_out = 0
     for row, (ids, _) in enumerate(pairs):
         if len(ids) <= max_tokens:
@@ -60,7 +62,7 @@ def _cut(
     """The longest beginning that ends with an answer and fits; nothing where not even the first answer does."""
     ends = [number for number, turn in enumerate(turns, 1) if turn.role == "assistant"][:-1]
     for end in reversed(ends):
-        pair = encode(tokenizer, [template.render(turns[:end], tools)])[0]
+        pair = encode(tokenizer, [template.render(turns[:end], tools, tokenizer=tokenizer)])[0]
         if len(pair[0]) <= most:
             return pair
     return NOTHING

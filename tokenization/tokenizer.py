@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +40,95 @@ class TextTokenizer:
         """Size of the vocabulary, added tokens included."""
         return int(self.tokenizer.get_vocab_size(with_added_tokens=True))
 
+    @cached_property
+    def marks(self) -> tuple[str, ...]:
+        """Special tokens as they are written, the longest first."""
+        listed = self.tokenizer.get_added_tokens_decoder().values()
+        return tuple(sorted((one.content for one in listed if one.special), key=lambda one: (-len(one), one)))
+
+    @cached_property
+    def _spellings(self) -> re.Pattern[str]:
+        """Every way of writing a mark that a normaliser may turn into it: full width, other case."""
+        ways = ("".join(f"[{re.escape(_variants(sign))}]" for sign in mark) for mark in self.marks)
+        return re.compile("|".join(ways) or "(?!)")
+
+    def mentions(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where a text mentions a special token, as written or as the tokenizer would normalise it."""
+        normalise = self.tokenizer.normalizer
+        for found in self._spellings.finditer(text):
+            written = found.group()
+            if written in self.marks or (normalise and normalise.normalize_str(written) != written):
+                yield found.span()
+
+    @cached_property
+    def control_ids(self) -> frozenset[int]:
+        """Ids that only a template or the end of a document may write; what stands for unknown text is none."""
+        unknown = getattr(self.tokenizer.model, "unk_token", None) or "<unk>"
+        listed = self.tokenizer.get_added_tokens_decoder().items()
+        return frozenset(number for number, one in listed if one.special and one.content != unknown)
+
+    @cached_property
+    def _may_spell_marks(self) -> bool:
+        """Whether the model itself can put a special token together out of text.
+
+        BPE builds its tokens by merges, and no merge leads to a special token; but a model that looks
+        up whole words (WordPiece, Unigram, BPE that ignores merges) may find one in its vocabulary.
+        """
+        model = self.tokenizer.model
+        looks_up = not isinstance(model, models.BPE) or bool(getattr(model, "ignore_merges", False))
+        return looks_up or any(len(mark) == 1 for mark in self.marks)
+
     def encode_documents(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text, closed by the end-of-text mark."""
-        encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [[*one.ids, self.end_of_text_id] for one in encoded]
+        """Token ids of each text, closed by the end-of-text mark; no other id is a special token's."""
+        with self._specials_as_text():
+            encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        rows = [one.ids for one in encoded]
+        if self._may_spell_marks:
+            rows = [
+                ids if self.control_ids.isdisjoint(ids) else self.encode_text(text)[0]
+                for text, ids in zip(texts, rows, strict=True)
+            ]
+        return [[*ids, self.end_of_text_id] for ids in rows]
+
+    def encode_text(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids and character offsets of a text, none of them a special token's, whatever the text says.
+
+        Where the model still finds a mark, the text is cut behind the mark's first character, and the
+        pieces are encoded each by itself.
+        """
+        cuts = [0, len(text)]
+        while True:
+            pieces = [text[start:end] for start, end in itertools.pairwise(cuts)]
+            with self._specials_as_text():
+                encoded = self.tokenizer.encode_batch(pieces, add_special_tokens=False)
+            ids: list[int] = []
+            offsets: list[tuple[int, int]] = []
+            more: set[int] = set()
+            for base, one in zip(cuts, encoded, strict=False):
+                for number, (start, end) in zip(one.ids, one.offsets, strict=True):
+                    if number in self.control_ids:
+                        if end - start < 2:  # a mark of one character cannot be cut: it is left out
+                            continue
+                        more.add(base + start + 1)
+                    ids.append(number)
+                    offsets.append((base + start, base + end))
+            if not more:
+                return ids, offsets
+            cuts = sorted({*cuts, *more})
+
+    @contextmanager
+    def _specials_as_text(self) -> Iterator[None]:
+        self.tokenizer.encode_special_tokens = True
+        try:
+            yield
+        finally:
+            self.tokenizer.encode_special_tokens = False
+
+
+def _variants(sign: str) -> str:
+    """A character, its cases, and its full-width form."""
+    ways = {sign, sign.lower(), sign.upper()}
+    return "".join(sorted(ways | {chr(ord(one) + 0xFEE0) for one in ways if "!" <= one <= "~"}))
 
 
 def train_tokenizer(texts: Iterator[list[str]], vocab_size: int) -> Tokenizer:

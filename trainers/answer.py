@@ -9,7 +9,7 @@ import torch
 
 from schemas.conversation import Turn
 from schemas.errors import WrongCall
-from tokenization.chat_template import ChatTemplate
+from tokenization.chat_template import ChatTemplate, prompt_ids
 from tokenization.tokenizer import load_tokenizer
 from trainers.model.card import read_card
 from trainers.model.families import to_hf_config
@@ -41,8 +41,7 @@ class Answerer:
         if self.template is None:
             raise WrongCall("the model was not trained on conversations, so it answers no questions; train ift or sft")
         turns = [Turn(role="system", content=system)] if system else []
-        asked = self.template.render([*turns, Turn(role="user", content=question)], ask=True).text
-        ids = self.tokenizer.tokenizer.encode(asked, add_special_tokens=False).ids
+        ids = prompt_ids(self.tokenizer, self.template, [*turns, Turn(role="user", content=question)])
         end = self.tokenizer.tokenizer.token_to_id(self.card.end_of_turn or self.card.end_of_text)
         with torch.no_grad():
             whole = self.model.generate(
