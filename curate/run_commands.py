@@ -30,6 +30,7 @@ DATA = click.Path(path_type=Path, file_okay=False)
 @click.option("--against", type=DATA, multiple=True, help="A finished run whose documents are not to come again.")
 @click.option("--replaces", type=DATA, multiple=True, help="A finished run that this one takes the place of.")
 @click.option("--reuse", type=DATA, multiple=True, help="An earlier run whose finished tasks may be taken over.")
+@click.option("--keep-intermediates", is_flag=True, help="Keep file names of persons in plan and logs.")
 @click.option("--profile", is_flag=True, help="Afterwards print MB/s a core of every step, and the slowest.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest's digest and counts as JSON.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
@@ -42,6 +43,7 @@ def run_command(
     against: tuple[Path, ...],
     replaces: tuple[Path, ...],
     reuse: tuple[Path, ...],
+    keep_intermediates: bool,
     profile: bool,
     as_json: bool,
     options: tuple[str, ...],
@@ -78,6 +80,7 @@ def run_command(
             against=against,
             replaces=replaces,
             reuse=reuse,
+            keep_intermediates=keep_intermediates,
             say=lambda text: click.echo(text, err=True),
         )
     finally:

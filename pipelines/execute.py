@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.earlier import report_earlier
 from pipelines.engines.engine import ENGINES
-from pipelines.finish import finish
+from pipelines.finish import finish, forget_persons
 from pipelines.prepare import checked, make_run
 from pipelines.run_folder import RunFolder
 from schemas.manifest import Manifest
@@ -26,12 +26,14 @@ def execute(
     against: Sequence[Place] = (),
     replaces: Sequence[Place] = (),
     reuse: Sequence[Place] = (),
+    keep_intermediates: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Manifest:
     """Run a recipe up to its shards and manifest; called again on the same folder it resumes.
 
     `watch` is called once the folder is ready, before work begins (for progress); `say` is told in
-    words what a user should know. The folder is leased while the run lasts.
+    words what a user should know. Once it has ended, a run that takes out persons forgets the names of files
+    that name one, unless `keep_intermediates`. The folder is leased while the run lasts.
     """
     chosen = ENGINES.get(engine)
     asked, plan = checked(recipe, data, against, reuse)
@@ -45,4 +47,11 @@ def execute(
         manifest = finish(run)
         if against or replaces:
             report_earlier(run)
+        if keep_intermediates:
+            say(
+                f"kept as they are: {run.path / 'plan.json'} and the engine's logs; "
+                "where the names of your files name persons, so do these"
+            )
+        else:
+            forget_persons(run)
         return manifest

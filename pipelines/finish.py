@@ -10,10 +10,13 @@ from pathlib import Path
 import polars as pl
 
 from dedup.decontamination import flagged_only
+from filters.privacy.step import redacted
 from pipelines.earlier import parents
+from pipelines.plan import without_persons
 from pipelines.run_folder import RunFolder, recipe_digest
 from pipelines.stage import in_order
 from pipelines.stages import benchmarks, curate, read, shards, tokenizer, tokens
+from pipelines.steps import takes_out_persons
 from pipelines.tasks import counts_of, files_of, marker
 from schemas.errors import CurateError
 from schemas.manifest import (
@@ -30,7 +33,7 @@ from schemas.manifest import (
 )
 from storage.columnar import read_parquet
 from storage.json_files import write_json
-from storage.places import files_below, remove
+from storage.places import files_below, remove, remove_tree
 
 
 def finish(run: RunFolder) -> Manifest:
@@ -57,6 +60,16 @@ def finish(run: RunFolder) -> Manifest:
     write_json(run.path / "manifest.json", manifest.model_dump(mode="json"))
     run.log("finished", digest=manifest.digest)
     return manifest
+
+
+def forget_persons(run: RunFolder) -> None:
+    """Take out of the folder what only a run under way needs and what may name a person: places of files, logs."""
+    if not takes_out_persons(run.edits):
+        return
+    plan = without_persons(run.plan, lambda places: redacted(pl.Series("uri", places), places=True).to_list())
+    if plan != run.plan:
+        write_json(run.path / "plan.json", plan.as_json())
+    remove_tree(run.path / "stages" / "datatrove")
 
 
 def clear_away(run: RunFolder) -> None:

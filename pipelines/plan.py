@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -84,10 +84,11 @@ class Plan:
 
     def difference(self, other: Plan) -> str | None:
         """Why another plan has other inputs, naming the first file, or None where they are equal."""
-        mine = {(role, file.source, file.uri): file for role, file in self.named()}
-        theirs = {(role, file.source, file.uri): file for role, file in other.named()}
-        for key in sorted(mine.keys() | theirs.keys()):
-            role, source, uri = key
+        mine = {(role, file.source, file.place_key): file for role, file in self.named()}
+        theirs = {(role, file.source, file.place_key): file for role, file in other.named()}
+        names = {key: file.uri for key, file in (*mine.items(), *theirs.items())}
+        for key in sorted(mine.keys() | theirs.keys(), key=lambda one: (one[:2], names[one])):
+            role, source, uri = (*key[:2], names[key])
             name = f"{uri} (source {source})" if role == "source" else f"{uri} ({role} {source})"
             before, now = mine.get(key), theirs.get(key)
             if before is None or now is None or before.size != now.size:
@@ -96,6 +97,29 @@ class Plan:
             if before.fingerprint != now.fingerprint:
                 return f"{name} has another content"
         return None if self.digest == other.digest else "the files are cut into other partitions"
+
+
+def without_persons(plan: Plan, hide: Callable[[list[str]], list[str]]) -> Plan:
+    """The plan of a run that has ended, the places of files that name a person written with marks."""
+    files = [file for _, file in plan.named()]
+    shown = dict(zip((file.uri for file in files), hide([file.uri for file in files]), strict=True))
+
+    def hidden(file: InputFile) -> InputFile:
+        if shown[file.uri] == file.uri:
+            return file
+        return replace(file, uri=shown[file.uri], location="", key=file.place_key)
+
+    def each(listed: Iterable[InputFile]) -> tuple[InputFile, ...]:
+        return tuple(map(hidden, listed))
+
+    return Plan(
+        tuple(map(each, plan.partitions)),
+        each(plan.benchmarks),
+        {name: each(listed) for name, listed in plan.classifiers.items()},
+        each(plan.withdrawn),
+        each(plan.given),
+        plan.root,
+    )
 
 
 def make_plan(
@@ -197,6 +221,6 @@ def load_plan(path: Place) -> Plan:
 
 
 def _placed(file: InputFile, root: str) -> InputFile:
-    if not root or is_url(file.location) or os.path.isabs(file.location):
+    if not root or not file.location or is_url(file.location) or os.path.isabs(file.location):
         return file
     return replace(file, location=os.path.join(root, file.location))

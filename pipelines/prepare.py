@@ -111,7 +111,7 @@ def make_run(
                 f"{folder} was planned over other inputs: {difference}; restore it, or choose another --run-dir "
                 f"(with --reuse {folder}, what did not change is taken over)"
             )
-        if not changed and run.plan.root == plan.root:
+        if not changed and run.plan == plan:
             return run
         if changed:
             say(told_edit(run.recipe, recipe, difference))

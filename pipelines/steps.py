@@ -70,6 +70,11 @@ def bind_calls(
     return bound
 
 
+def takes_out_persons(edits: Sequence[BoundStep]) -> bool:
+    """Whether a recipe takes identifiers of persons out, so that no file of its runs may hold one."""
+    return any(step.kind.edits_only for step in edits)
+
+
 def step_settings(steps: Sequence[BoundStep], plan: Any) -> list[Any]:
     """What the outcome of steps depends on beside the text: parameters, versions, files that they name.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -24,7 +25,9 @@ MAGIC: Final = re.compile(r"[*?\[{]")
 class InputFile:
     """A file of a source: `uri` is what its documents carry, `location` where it is opened.
 
-    `fingerprint` tells whether a local file is still the one that was planned; see `fingerprint_of`.
+    `fingerprint` tells whether a file is still the one that was planned; see `fingerprint_of`. A run
+    that takes out persons keeps, once it has ended, no place that names one: `uri` then has marks,
+    `location` is empty, and `key` still tells it from others.
     """
 
     source: str
@@ -32,6 +35,12 @@ class InputFile:
     location: str
     size: int
     fingerprint: str = ""
+    key: str = ""
+
+    @property
+    def place_key(self) -> str:
+        """Digest of the place within the source, the same whether or not it is still written out."""
+        return self.key or hashlib.blake2b(self.uri.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def as_json(self) -> dict[str, str | int]:
         """For `plan.json`."""
@@ -39,7 +48,7 @@ class InputFile:
 
     def told(self) -> list[str | int]:
         """What makes it this input, wherever it lies."""
-        return [self.source, self.uri, self.size, self.fingerprint]
+        return [self.source, self.place_key, self.size, self.fingerprint]
 
 
 def find_inputs(source: Source, root: Path) -> list[InputFile]:

@@ -1,4 +1,4 @@
-"""The step `phi`: identifiers of persons replaced by typed marks, in text and title.
+"""The step `phi`: identifiers of persons replaced by typed marks, in text, title and all that stands beside.
 
 Classes are the eighteen of HIPAA's safe harbour (45 CFR 164.514(b)(2)), but for pictures, and those
 of the Chinese rules on personal information (GB/T 35273-2020, annex A): see `spans.PRIORITY`.
@@ -12,6 +12,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from filters.privacy.beside import (
+    JSON_COLUMN,
+    PLACE_COLUMN,
+    PLACE_KINDS,
+    TEXT_COLUMNS,
+    columns_beside,
+    parts_beside,
+    spaced,
+    without_persons,
+)
 from filters.privacy.dates import DATE_HINT, Treatment, find_dates
 from filters.privacy.finder import LEVELS, Level
 from filters.privacy.forms import FINDERS as FORMS
@@ -27,6 +37,7 @@ PERSONAL_TYPES: Final = ("record", "dialogue")
 PUBLIC_TYPES: Final = ("web",)
 STRETCH: Final = 1024  # characters that are searched together where a hint lies in them
 BETWEEN: Final = "\n\x00\n"  # no white space and no letter, and normalised text does not hold it
+BESIDE: Final = (*TEXT_COLUMNS, PLACE_COLUMN, JSON_COLUMN)
 OVERLAP: Final = 128  # longest identifier, with its label
 
 
@@ -105,23 +116,58 @@ def phi(
         "personal" if one in personal else "public" if one in public else "published" for one in types
     ]
     ids = batch.frame["id"].to_list()
-    titles, texts = batch.frame["title"].to_list(), batch.frame["text"].to_list()
-    # Title and text are one document: a name that one tells is a name in the other, under the same mark.
-    joined = [(title or "") + BETWEEN + (text or "") for title, text in zip(titles, texts, strict=True)]
-    for row, spans in enumerate(find_identifiers(joined, ids, levels, dates, words)):
-        if levels[row] == "personal" and is_chinese_name(titles[row] or "", words):
-            spans = [*spans, Span(0, len(titles[row]), "NAME")]
-        edge = len(titles[row] or "")
-        spans = [span for span in spans if span.end <= edge or span.start >= edge + len(BETWEEN)]
+    rows = batch.frame.select("title", "text", *BESIDE).to_dicts()
+    beside = [parts_beside(row) for row in rows]
+    # A document is one: a name that its title tells is a name in its text and in its file's name, under one mark.
+    documents = [
+        [text.replace("\x00", " ") for text in (row["title"] or "", row["text"] or "", *(one for _, one in parts))]
+        for row, parts in zip(rows, beside, strict=True)
+    ]
+    looked_at = [
+        BETWEEN.join([*one[:2], *(spaced(text) if name == PLACE_COLUMN else text for name, text in parts)])
+        for one, parts in zip(documents, beside, strict=True)
+    ]
+    changed: list[dict[str, str]] = [{} for _ in rows]
+    for row, spans in enumerate(find_identifiers(looked_at, ids, levels, dates, words)):
+        title = documents[row][0]
+        if levels[row] == "personal" and is_chinese_name(title, words):
+            spans = [*spans, Span(0, len(title), "NAME")]
+        spans = _within(spans, documents[row], [name for name, _ in beside[row]])
         if not spans:
             continue
-        whole, found = marked(joined[row], spans)
-        title, texts[row] = whole.split(BETWEEN, 1)
-        titles[row] = title if titles[row] is not None else None
+        whole, found = marked(BETWEEN.join(documents[row]), spans)
+        told = whole.split(BETWEEN)
+        named = [(name, text) for (name, _), text in zip(beside[row], told[2:], strict=True)]
+        changed[row] = columns_beside(rows[row], named)
+        rows[row]["title"] = told[0] if rows[row]["title"] is not None else None
+        rows[row]["text"] = told[1]
         for kind, number in found.items():
             counts[kind][row] += number
-    columns = {
-        "title": pl.Series("title", titles, dtype=pl.String),
-        "text": pl.Series("text", texts, dtype=pl.String),
-    }
+    columns = {name: pl.Series(name, [row[name] for row in rows], dtype=pl.String) for name in ("title", "text")}
+    for name in sorted({name for one in changed for name in one}):
+        values = [one.get(name, row[name]) for one, row in zip(changed, rows, strict=True)]
+        columns[name] = pl.Series(name, values, dtype=pl.String)
     return Outcome(columns=columns, edits={kind: found for kind, found in counts.items() if found.any()})
+
+
+def _within(spans: Sequence[Span], parts: Sequence[str], names: Sequence[str]) -> list[Span]:
+    """Spans that lie within one part; in a place only those that files are named after."""
+    edges = np.cumsum([0, *(len(part) + len(BETWEEN) for part in parts)])
+    kept = []
+    for span in spans:
+        number = int(np.searchsorted(edges, span.start, side="right")) - 1
+        inside = span.end <= edges[number] + len(parts[number])
+        place = number >= 2 and names[number - 2] == PLACE_COLUMN
+        if inside and (not place or span.kind in PLACE_KINDS):
+            kept.append(span)
+    return kept
+
+
+def redacted(texts: pl.Series, *, places: bool = False, lexicon: str | None = None) -> pl.Series:
+    """Texts of which nothing else is known (errors, or places of files), as if each told of one person."""
+    words = load_lexicon(lexicon)
+
+    def find(listed: list[str]) -> list[list[Span]]:
+        return find_identifiers(listed, listed, ["personal"] * len(listed), lexicon=words)
+
+    return without_persons(texts, find, places)

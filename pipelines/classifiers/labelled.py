@@ -26,9 +26,14 @@ class Labelled:
     digests: Mapping[str, str]
 
 
-def read_labelled(recipe: ClassifierRecipe, files: Sequence[InputFile], roles: Sequence[str]) -> Labelled:
-    """All documents of the sources with one of these roles; a sample by hash where there are too many."""
-    steps = bind_calls(recipe.steps)
+def read_labelled(
+    recipe: ClassifierRecipe, files: Sequence[InputFile], roles: Sequence[str], edits: Sequence[BoundStep] = ()
+) -> Labelled:
+    """All documents of the sources with one of these roles; a sample by hash where there are too many.
+
+    `edits` come before the recipe's own steps: a run's classifiers learn what its corpus may hold.
+    """
+    steps = [*edits, *bind_calls(recipe.steps)]
     frames, digests = [], {}
     read: dict[tuple[Any, ...], pl.DataFrame] = {}  # several sources may take their share of the same files
     for source in recipe.sources:

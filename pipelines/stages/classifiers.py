@@ -22,7 +22,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
         "recipe": recipe.model_dump(mode="json"),
         "optional": run.recipe.classifiers[task].optional,
         "files": [file.told() for file in run.plan.classifiers[task]],
-        "steps": step_settings(bind_calls(recipe.steps), run.plan),
+        "steps": step_settings([*run.edits, *bind_calls(recipe.steps)], run.plan),
         "readers": {name: one.version for name, one in FORMATS.items()},
     }
 
@@ -40,7 +40,7 @@ def train(run: RunFolder, task: str) -> dict[str, Any]:
     """Train one classifier on its training sources; where it is optional, too few documents are no error."""
     recipe = run.classifier_recipes[task]
     try:
-        documents = read_labelled(recipe, run.plan.classifiers[task], roles=("train",))
+        documents = read_labelled(recipe, run.plan.classifiers[task], ("train",), run.edits)
         card = train_classifier(recipe, documents, run.classifier_folder(task))
     except CurateError as error:
         if not run.recipe.classifiers[task].optional:

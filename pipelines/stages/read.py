@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
+from filters.privacy.step import redacted
 from pipelines.run_folder import RunFolder
 from pipelines.stage import partitions, stage
-from pipelines.steps import decide, score_names, step_settings, text_bytes
+from pipelines.steps import decide, score_names, step_settings, takes_out_persons, text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from sources.formats import FORMATS
@@ -67,7 +70,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
             check_unchanged(file)
             frames = read_frames(file, sources[file.source], readers)
             for frame, unreadable in watch.each(f"read {file.source}", frames):
-                unreadable_rows.append(unreadable)
+                unreadable_rows.append(_without_persons(unreadable) if takes_out_persons(run.edits) else unreadable)
                 quarantined += unreadable.height
                 if frame.is_empty():
                     continue
@@ -87,3 +90,10 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "retracts": sorted(retracts),
         "readers": dict(sorted(readers.items())),
     }
+
+
+def _without_persons(unreadable: pl.DataFrame) -> pl.DataFrame:
+    """Quarantine without the identifiers of persons that file names and quoted rows may hold."""
+    if unreadable.is_empty():
+        return unreadable
+    return unreadable.with_columns(redacted(unreadable["uri"], places=True), redacted(unreadable["error"]))
