@@ -31,6 +31,7 @@ from schemas.manifest import (
     TokenizerEntry,
     Totals,
 )
+from sources.inputs import check_unchanged, sha256_input
 from storage.columnar import read_parquet
 from storage.json_files import write_json
 from storage.places import files_below, remove, remove_tree
@@ -51,6 +52,7 @@ def finish(run: RunFolder) -> Manifest:
         decontaminated_of=_contamination(run),
         counts=counts,
         conversations=_conversations(run),
+        inputs=_inputs(run),
         mixtures=_mixtures(run),
         files=_files(run),
     ).sealed()
@@ -66,7 +68,7 @@ def forget_persons(run: RunFolder) -> None:
     """Take out of the folder what only a run under way needs and what may name a person: places of files, logs."""
     if not takes_out_persons(run.edits):
         return
-    plan = without_persons(run.plan, lambda places: redacted(pl.Series("uri", places), places=True).to_list())
+    plan = without_persons(run.plan, lambda places: _shown_places(run, places))
     if plan != run.plan:
         write_json(run.path / "plan.json", plan.as_json())
     remove_tree(run.path / "stages" / "datatrove")
@@ -166,6 +168,21 @@ def hits(run: RunFolder) -> pl.DataFrame:
         read_parquet(run.stage_file(curate.STAGE, f"{run.partition_name(number)}.hits.parquet"))
         for number in range(len(run.plan.partitions))
     )
+
+
+def _inputs(run: RunFolder) -> dict[str, dict[str, str]]:
+    """SHA-256 of every file beside the sources, as it is now; one that is no longer what was planned ends the run."""
+    told: dict[str, dict[str, str]] = {}
+    beside = [(role, file) for role, file in run.plan.named() if role != "source"]
+    for (role, file), place in zip(beside, _shown_places(run, [file.uri for _, file in beside]), strict=True):
+        check_unchanged(file)
+        told.setdefault(f"{role}: {file.source}", {})[place] = sha256_input(file)
+    return told
+
+
+def _shown_places(run: RunFolder, places: list[str]) -> list[str]:
+    """Places of files as they may be written down: with marks where the run takes out persons."""
+    return redacted(pl.Series("uri", places), places=True).to_list() if takes_out_persons(run.edits) else places
 
 
 def _contamination(run: RunFolder) -> list[Contamination]:

@@ -173,7 +173,9 @@ def _given_files(recipe: Recipe, beside: Path) -> Iterator[InputFile]:
             path = Path(value)
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 if file.is_file():
-                    yield _given(f"{step.kind.name}.{name}", f"{value}/{file.name}" if path.is_dir() else value, file)
+                    yield _given(
+                        f"{step.kind.name}.{name}", f"{path.name}/{file.name}" if path.is_dir() else path.name, file
+                    )
 
 
 def _given(source: str, uri: str, path: Path) -> InputFile:

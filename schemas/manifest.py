@@ -124,12 +124,17 @@ class Manifest(Part):
     decontaminated_of: list[Contamination]
     counts: Counts
     conversations: ConversationsEntry | None = None
+    # SHA-256 of every file beside the sources that decided what came out, by what it is for and its place:
+    # benchmarks, lists of withdrawn documents, labels, tokenizer, template, models.
+    inputs: dict[str, dict[str, str]] = {}
     mixtures: dict[str, MixtureShards]
     files: list[FileEntry]
 
     def content_digest(self) -> str:
         """SHA-256 of the manifest's content in canonical JSON."""
-        return canonical_digest(self.model_dump(mode="json", exclude=set(NOT_CONTENT)))
+        # Manifests of before these digests were kept have none, and keep their own digest.
+        left_out = {*NOT_CONTENT, *(() if self.inputs else ("inputs",))}
+        return canonical_digest(self.model_dump(mode="json", exclude=left_out))
 
     def sealed(self) -> Manifest:
         """The same manifest with its digest filled in."""

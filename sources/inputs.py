@@ -15,7 +15,7 @@ from fsspec.utils import glob_translate
 
 from schemas.errors import CurateError, Unreadable, WrongCall
 from schemas.recipe import Source
-from storage.fingerprints import fingerprint_of
+from storage.fingerprints import CHUNK, fingerprint_of
 from storage.places import is_url
 
 MAGIC: Final = re.compile(r"[*?\[{]")
@@ -205,3 +205,12 @@ def open_input(file: InputFile) -> BinaryIO:
     except OSError as error:
         reason = "symbolic link loop" if error.errno == 40 else (error.strerror or str(error))
         raise Unreadable(f"cannot be opened: {reason}") from None
+
+
+def sha256_input(file: InputFile) -> str:
+    """SHA-256 of an input's bytes, local or behind a URL."""
+    digest = hashlib.sha256()
+    with open_input(file) as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

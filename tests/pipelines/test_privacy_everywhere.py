@@ -134,7 +134,7 @@ def test_no_identifier_is_left_anywhere(folder: Path, engine: str) -> None:
     talk = curated.filter(pl.col("source") == "rows").row(0, named=True)
     assert json.loads(talk["conversation"])["tools"][0]["description"].startswith("call [PHONE")
     broken = pl.read_parquet(folder / engine / "quarantined" / "*.parquet")
-    assert any("[PHONE]" in one for one in broken["uri"])
+    assert any("[EMAIL]" in one for one in broken["uri"])
     assert any("unknown role" in one for one in broken["error"])
 
 
