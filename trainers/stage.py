@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
-from schemas.recipe import Strict
+from schemas.recipe import Name, Strict
 from storage.yaml_files import read_yaml, validated
 from trainers.model.config import Lora, ModelConfig
 
@@ -195,8 +195,9 @@ class LogConfig(Strict):
 class TrainConfig(Strict):
     """One stage of training."""
 
-    name: str
+    name: Name
     stage: Literal["pretrain", "cpt", "ift", "sft", "cold_start"] = "pretrain"
+    objective: str | None = None
     seed: int = 17
     precision: Literal["fp32", "bf16"] = "fp32"
     parent: str | None = None
@@ -236,6 +237,8 @@ class TrainConfig(Strict):
         """Digest of everything that decides the weights; layout, logging and saving do not."""
         decides = {"stage", "seed", "precision", "model", "data", "schedule", "optimizer", "lora", "spikes"}
         kept: dict[str, Any] = self.model_dump(mode="json", include=decides)
+        if self.objective is not None:  # absent, it is the stage's own, as it was before objectives had names
+            kept["objective"] = self.objective
         kept["batch"] = self.batch.model_dump(mode="json", exclude={"micro"})
         return canonical_digest(kept)
 

@@ -144,9 +144,9 @@ def _listed_as_by_megatron(model: list[Any], optimizer: Any) -> None:
     """The shares of the optimizer's state on all data ranks are what Megatron gathers: names, places and bits."""
     import torch
 
-    from trainers import megatron_changes
     from trainers.loop.checkpoint import _sharding, model_state
     from trainers.loop.optimizer import parts_of
+    from trainers.parallel import megatron_changes
 
     listings = (megatron_changes._state_without_gathering, megatron_changes._gathered_state)
     for part in parts_of(optimizer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from schemas.errors import CurateError, WrongCall
 from schemas.manifest import ComponentShards, Manifest
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import Blend, PlannedPhase, check_mixtures, make_blend, mixtures_of, planned_phases
-from trainers.data.packs import Packing, Packs, pack
+from trainers.data.packs import pack
+from trainers.data.rows import Rows
 from trainers.data.samples import Sample, Samples
-from trainers.data.windows import EndOfText, Windows, WindowSettings
+from trainers.data.windows import EndOfText, WindowSettings
 from trainers.stage import TrainConfig
 
 FEWEST_FOR_VALIDATION = 10  # rows below which none is kept for validation
@@ -64,26 +66,24 @@ class StageData:
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Rows to draw from, and how many samples one pass over them gives; `packing` where they are conversations."""
-
-    tokens: ArrowTokens
-    packing: Packing | None
-    per_epoch: int
-
-
-@dataclass(frozen=True)
 class _Component:
-    training: _Rows
-    validation: _Rows | None
+    training: Rows
+    validation: Rows | None
 
 
-def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Path) -> StageData:
+# Samples of one component, as an objective makes them.
+MakeSamples = Callable[[Rows, TrainConfig, WindowSettings, int, str, int], Samples]
+
+
+def stage_data(
+    config: TrainConfig, manifest: Manifest, folder: Path, cache: Path, samples: MakeSamples | None = None
+) -> StageData:
     """Open the mixtures a stage names, hold out validation rows, and blend.
 
     Rows of a component lie in the order of a hash, so its last rows are a fair sample: they are
-    kept for validation.
+    kept for validation. `samples` says what a sample is: the objective of the stage, unless given.
     """
+    make = samples or _of_stage(config)
     check_mixtures(config.data, manifest, folder / "manifest.json")
     components: dict[str, _Component] = {}
     for mixture in mixtures_of(config.data):
@@ -94,15 +94,26 @@ def stage_data(config: TrainConfig, manifest: Manifest, folder: Path, cache: Pat
     used = {name: any(phase.weights.get(name) for phase in phases) for name in components}
     per_epoch = {name: one.training.per_epoch if used[name] else 0 for name, one in components.items()}
     if config.schedule.epochs is not None:
-        return _by_epochs(config, manifest, cache, components, per_epoch)
+        return _by_epochs(config, manifest, cache, components, per_epoch, make)
     steps = config.schedule.steps or _steps_of_tokens(config)
     count = config.batch.before(steps)
     blend = make_blend(phases, config.data.transition, per_epoch, config.data.max_epochs, count, _spare(config))
-    return _opened(config, manifest, cache, components, blend, steps)
+    return _opened(config, manifest, cache, components, blend, steps, make)
+
+
+def _of_stage(config: TrainConfig) -> MakeSamples:
+    from trainers.objectives.objective import objective_of  # an objective's file imports this room
+
+    return objective_of(config).samples
 
 
 def _by_epochs(
-    config: TrainConfig, manifest: Manifest, cache: Path, components: dict[str, _Component], per_epoch: dict[str, int]
+    config: TrainConfig,
+    manifest: Manifest,
+    cache: Path,
+    components: dict[str, _Component],
+    per_epoch: dict[str, int],
+    make: MakeSamples,
 ) -> StageData:
     """Whole epochs: every component by its own size; the last step is filled from the epoch after."""
     wanted = round(float(config.schedule.epochs or 1) * sum(per_epoch.values()))
@@ -111,7 +122,7 @@ def _by_epochs(
         steps += 1
     sizes = [PlannedPhase(1.0, {name: float(count) for name, count in per_epoch.items()})]
     blend = make_blend(sizes, 0.0, per_epoch, None, config.batch.before(steps), _spare(config))
-    return _opened(config, manifest, cache, components, blend, steps)
+    return _opened(config, manifest, cache, components, blend, steps, make)
 
 
 def _spare(config: TrainConfig) -> int:
@@ -148,15 +159,21 @@ def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, fol
     return _Component(*(_rows(part, kind, config.data.sequence_length) for part in (training, validation)))
 
 
-def _rows(tokens: ArrowTokens, kind: str, length: int) -> _Rows:
+def _rows(tokens: ArrowTokens, kind: str, length: int) -> Rows:
     if kind == "conversations":
         packing = pack(tokens, length)
-        return _Rows(tokens, packing, len(packing))
-    return _Rows(tokens, None, max(0, (int(tokens.sequence_lengths.sum(dtype=np.int64)) - 1) // length))
+        return Rows(tokens, packing, len(packing))
+    return Rows(tokens, None, max(0, (int(tokens.sequence_lengths.sum(dtype=np.int64)) - 1) // length))
 
 
 def _opened(
-    config: TrainConfig, manifest: Manifest, cache: Path, components: dict[str, _Component], blend: Blend, steps: int
+    config: TrainConfig,
+    manifest: Manifest,
+    cache: Path,
+    components: dict[str, _Component],
+    blend: Blend,
+    steps: int,
+    make: MakeSamples,
 ) -> StageData:
     counts = np.bincount(blend.chosen, minlength=len(blend.names))
     settings = WindowSettings(
@@ -169,13 +186,15 @@ def _opened(
     opened: dict[str, Samples] = {}
     for name, count in zip(blend.names, counts, strict=True):
         rows = components[name].training
-        opened[name] = _samples(rows, config, settings, int(count), "authority", len(tags))
+        opened[name] = make(rows, config, settings, int(count), "authority", len(tags))
         tags += [f"{name}|{grade}" for grade in rows.tokens.names("authority")]
     training = Blended(blend, opened, tags, manifest.tokenizer.vocabulary)
-    return StageData(training, _validation(config, settings, components), steps)
+    return StageData(training, _validation(config, settings, components, make), steps)
 
 
-def _validation(config: TrainConfig, settings: WindowSettings, components: dict[str, _Component]) -> Blended | None:
+def _validation(
+    config: TrainConfig, settings: WindowSettings, components: dict[str, _Component], make: MakeSamples
+) -> Blended | None:
     """All held-out rows, component beside component by size; tokens are tagged with their source."""
     wanted = config.validation.batches * config.batch.global_
     tags: list[str] = []
@@ -186,19 +205,10 @@ def _validation(config: TrainConfig, settings: WindowSettings, components: dict[
         if rows is None or not rows.per_epoch:
             continue
         sizes[name] = rows.per_epoch
-        opened[name] = _samples(rows, config, settings, wanted, "source", len(tags))
+        opened[name] = make(rows, config, settings, wanted, "source", len(tags))
         tags += [f"{name}|{source}" for source in rows.tokens.names("source")]
     if not sizes:
         return None
     shares = [PlannedPhase(1.0, {name: float(count) for name, count in sizes.items()})]
     blend = make_blend(shares, 0.0, sizes, None, wanted)
     return Blended(blend, opened, tags, settings.tokenizer.vocab_size)
-
-
-def _samples(
-    rows: _Rows, config: TrainConfig, settings: WindowSettings, wanted: int, column: str, base: int
-) -> Packs | Windows:
-    if rows.packing is not None:
-        data = config.data
-        return Packs(rows.tokens, rows.packing, data.sequence_length, config.seed, data.loss, column, base)
-    return Windows(rows.tokens, settings, max(1, wanted), column, base)

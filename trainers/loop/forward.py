@@ -1,84 +1,109 @@
-"""One step's forward and backward passes through Megatron-Core's schedules, and its losses by part of the data."""
+"""One step's forward and backward passes through Megatron-Core's schedules, and what the objective tells of them."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from megatron.core import parallel_state
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
-from trainers.data.reader import Batch, BatchReader
 from trainers.loop.entropy import entropy_step
+from trainers.objectives.objective import Batch, Objective, Told
 from trainers.stage import TrainConfig
 
 
-@dataclass(frozen=True)
-class Losses:
-    """Summed loss and tokens it was taken over, in all and by tag; equal on every rank."""
-
-    total: float
-    tokens: int
-    by_tag: list[tuple[float, int]]
-    stop_asked: bool = False
-
-    @property
-    def mean(self) -> float:
-        """Mean loss of a token, in nats."""
-        return self.total / self.tokens if self.tokens else float("nan")
+def _called(objective: Objective, batch: Batch, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    output: torch.Tensor = model(batch["tokens"], batch["positions"], batch.get("sequences"), **inputs)
+    return output
 
 
-def _loss(batch: Batch, tags: int, output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
-    """Summed loss of a micro-batch, tokens it was taken over, and both by tag; `output` has shape (b, s)."""
-    mask = batch["loss_mask"]
-    losses = output.float() * mask
+def _sums(
+    objective: Objective, batch: Batch, tags: int, output: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    """Loss and weight of a micro-batch as Megatron's schedules want them, and both by tag for our own books."""
+    found = objective.loss(batch, output)
     told = torch.zeros(2, tags, dtype=torch.float64, device=output.device)
     flat = batch["tags"].reshape(-1).long()
-    told[0].index_add_(0, flat, losses.detach().double().reshape(-1))
-    told[1].index_add_(0, flat, mask.double().reshape(-1))
-    return losses.sum(), mask.sum().to(torch.int), {"told": told}
+    told[0].index_add_(0, flat, found.losses.double().reshape(-1))
+    told[1].index_add_(0, flat, found.weights.double().reshape(-1))
+    more = [found.more[name].detach().double().reshape(1) for name in objective.more]
+    return found.total, found.weight.to(torch.int), {"told": torch.cat([told.reshape(-1), *more])}
 
 
-def forward_step(tags: int, batches: Iterator[Batch], model: Any) -> tuple[torch.Tensor, Any]:
+def forward_step(objective: Objective, tags: int, batches: Iterator[Batch], model: Any) -> tuple[torch.Tensor, Any]:
     """One micro-batch through this rank's part of the model, as Megatron's schedules call it."""
-    batch = {name: tensor.cuda(non_blocking=True) for name, tensor in next(batches).items()}
-    output = model(batch["tokens"], batch["positions"], batch.get("sequences"), labels=batch["labels"])
-    return output, functools.partial(_loss, batch, tags)
+    batch = on_device(next(batches))
+    output = _called(objective, batch, model, objective.inputs(batch))
+    return output, functools.partial(_sums, objective, batch, tags)
+
+
+def on_device(batch: Batch) -> Batch:
+    """The batch where the model is."""
+    return {name: tensor.cuda(non_blocking=True) for name, tensor in batch.items()}
 
 
 def run_micro_batches(
-    config: TrainConfig, model: Sequence[Any], reader: BatchReader, count: int, forward_only: bool, stop: bool = False
-) -> Losses:
+    config: TrainConfig,
+    model: Sequence[Any],
+    objective: Objective,
+    batches: Sequence[Batch],
+    tags: int,
+    forward_only: bool,
+    stop: bool = False,
+) -> Told:
     """All micro-batches of a step; `stop` is told to all ranks, and any rank's asks all of them."""
-    tags = len(reader.data.tags)
-    step = functools.partial(forward_step, tags)
-    values = _summed_over_ranks(_scheduled(config, model, reader, count, forward_only, step), 2 * tags, stop)
+    step = functools.partial(forward_step, objective, tags)
+    size = 2 * tags + len(objective.more)
+    values = _summed_over_ranks(_scheduled(config, model, batches, forward_only, step), size, stop)
     by_tag = [(values[tag], round(values[tags + tag])) for tag in range(tags)]
-    return Losses(sum(values[:tags]), round(sum(values[tags:-1])), by_tag, values[-1] > 0)
+    more = dict(zip(objective.more, values[2 * tags : -1], strict=True))
+    return Told(sum(values[:tags]), round(sum(values[tags : 2 * tags])), by_tag, more, values[-1] > 0)
+
+
+def with_frozen(
+    config: TrainConfig, frozen: Sequence[Any], objective: Objective, batches: Sequence[Batch]
+) -> list[Batch]:
+    """The batches with what the objective keeps of a frozen model's look at them, shape (b, s), as `frozen`.
+
+    The look is a forward pass of its own, so that it works in every layout; on ranks that compute no
+    loss the values are zeros, which nothing reads.
+    """
+
+    def kept(batch: Batch, output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        seen = objective.look(batch, output).detach()
+        return output.new_zeros(()), output.new_ones((), dtype=torch.int), {"told": seen}
+
+    def step(listed: Iterator[Batch], model: Any) -> tuple[torch.Tensor, Any]:
+        batch = on_device(next(listed))
+        return _called(objective, batch, model, objective.inputs(batch)), functools.partial(kept, batch)
+
+    with torch.no_grad():
+        told = _scheduled(config, frozen, batches, True, step)
+    seen = [one["told"] for one in told] or [torch.zeros_like(one["loss_mask"]) for one in batches]
+    return [{**batch, "frozen": one} for batch, one in zip(batches, seen, strict=True)]
 
 
 def summed_entropy(
-    config: TrainConfig, model: Sequence[Any], reader: BatchReader, count: int, vocabulary: int
+    config: TrainConfig, model: Sequence[Any], batches: Sequence[Batch], vocabulary: int
 ) -> tuple[float, int]:
-    """Summed entropy of the model at the learned places of `count` micro-batches, and how many there are."""
+    """Summed entropy of the model at the learned places of micro-batches, and how many there are."""
     step = functools.partial(entropy_step, vocabulary)
-    values = _summed_over_ranks(_scheduled(config, model, reader, count, True, step), 2, False)
+    values = _summed_over_ranks(_scheduled(config, model, batches, True, step), 2, False)
     return values[0], round(values[1])
 
 
 def _scheduled(
-    config: TrainConfig, model: Sequence[Any], reader: BatchReader, count: int, forward_only: bool, step: Any
+    config: TrainConfig, model: Sequence[Any], batches: Sequence[Batch], forward_only: bool, step: Any
 ) -> Any:
-    batches = [next(reader) for _ in range(count)]
     iterators = [iter(batches) for _ in model]
     return get_forward_backward_func()(
         forward_step_func=step,
         data_iterator=iterators if len(model) > 1 else iterators[0],
         model=list(model) if len(model) > 1 else model[0],
-        num_microbatches=count,
+        num_microbatches=len(batches),
         seq_length=config.data.sequence_length,
         micro_batch_size=config.batch.micro,
         forward_only=forward_only,
@@ -92,7 +117,7 @@ def _summed_over_ranks(told: list[dict[str, torch.Tensor]], size: int, stop: boo
     """
     sums = torch.zeros(size + 1, dtype=torch.float64, device=torch.cuda.current_device())
     if told and parallel_state.get_tensor_model_parallel_rank() == 0:
-        sums[:-1] += torch.stack([one["told"] for one in told]).sum(0).reshape(-1)
+        sums[:-1] += torch.stack([one["told"].reshape(-1) for one in told]).sum(0)
     sums[-1] = float(stop)
     torch.distributed.all_reduce(sums)
     return [float(value) for value in sums]

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import torch
 
-from trainers.loop.forward import Losses
 from trainers.model.config import ModelConfig
+from trainers.objectives.objective import Told
 from trainers.stage import TrainConfig
 
 # Dense bf16 peak of one device, from the makers' data sheets.
@@ -53,7 +53,7 @@ def memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def by_part(losses: Losses, tags: list[str]) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+def by_part(losses: Told, tags: list[str]) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
     """Mean losses by component and by authority grade, of tags `component|grade`, and tokens by component."""
     parts = [tag.rsplit("|", 1) for tag in tags]
     means = {kind: _means(losses.by_tag, [part[n] for part in parts]) for n, kind in enumerate(("component", "grade"))}
@@ -63,7 +63,7 @@ def by_part(losses: Losses, tags: list[str]) -> tuple[dict[str, dict[str, float]
     return means, tokens
 
 
-def held_out(losses: Losses, tags: list[str]) -> dict[str, Any]:
+def held_out(losses: Told, tags: list[str]) -> dict[str, Any]:
     """What is told of validation, of tags `component|source`: loss, loss by component, perplexity by source."""
     parts = [tag.rsplit("|", 1) for tag in tags]
     by_component, by_source = (_means(losses.by_tag, [part[place] for part in parts]) for place in (0, 1))

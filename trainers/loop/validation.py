@@ -8,42 +8,43 @@ import torch
 
 from trainers.data.datasets import Blended
 from trainers.data.reader import BatchReader
-from trainers.loop.forward import Losses, run_micro_batches, summed_entropy
+from trainers.loop.forward import run_micro_batches, summed_entropy
 from trainers.loop.measures import held_out
+from trainers.objectives.objective import Objective, Told
 from trainers.stage import TrainConfig
 
 
-def validate(config: TrainConfig, model: list[Any], data: Blended, vocabulary: int) -> dict[str, Any]:
+def validate(
+    config: TrainConfig, model: list[Any], objective: Objective, data: Blended, vocabulary: int
+) -> dict[str, Any]:
     """What the log says of a validation; the model is left in training mode."""
     for part in model:
         part.eval()
     with torch.no_grad():
-        told = held_out(evaluate(config, model, data), data.tags)
-        if config.log.entropy:
-            told["entropy"] = _entropy(config, model, data, vocabulary)
+        told, entropy = evaluate(config, model, objective, data, vocabulary if config.log.entropy else None)
+        found = held_out(told, data.tags)
+        if entropy is not None:
+            found["entropy"] = entropy
     for part in model:
         part.train()
-    return told
+    return found
 
 
-def evaluate(config: TrainConfig, model: list[Any], data: Blended) -> Losses:
-    """Losses over the held-out samples that the recipe asks for."""
+def evaluate(
+    config: TrainConfig, model: list[Any], objective: Objective, data: Blended, vocabulary: int | None = None
+) -> tuple[Told, float | None]:
+    """Losses over the held-out samples that the recipe asks for; with a vocabulary also the mean entropy in nats."""
     reader = BatchReader(data, config, 0)
-    total, tokens, tags = 0.0, 0, [(0.0, 0)] * len(data.tags)
+    total, weight, tags = 0.0, 0, [(0.0, 0)] * len(data.tags)
+    summed = places = 0.0
     for _ in range(config.validation.batches):
-        told = run_micro_batches(config, model, reader, config.whole_micro_batches, forward_only=True)
-        total, tokens = total + told.total, tokens + told.tokens
+        batches = [next(reader) for _ in range(config.whole_micro_batches)]
+        told = run_micro_batches(config, model, objective, batches, len(data.tags), forward_only=True)
+        total, weight = total + told.total, weight + told.weight
         tags = [(a + c, b + d) for (a, b), (c, d) in zip(tags, told.by_tag, strict=True)]
+        if vocabulary is not None:
+            more, count = summed_entropy(config, model, batches, vocabulary)
+            summed, places = summed + more, places + count
     reader.close()
-    return Losses(total, tokens, tags)
-
-
-def _entropy(config: TrainConfig, model: list[Any], data: Blended, vocabulary: int) -> float:
-    """Mean entropy in nats at the learned places of the same samples."""
-    reader = BatchReader(data, config, 0)
-    total = places = 0.0
-    for _ in range(config.validation.batches):
-        summed, count = summed_entropy(config, model, reader, config.whole_micro_batches, vocabulary)
-        total, places = total + summed, places + count
-    reader.close()
-    return total / places if places else float("nan")
+    entropy = (summed / places if places else float("nan")) if vocabulary is not None else None
+    return Told(total, weight, tags, {}), entropy

@@ -1,0 +1,1 @@
+"""Lectures as documents: their subtitles read, those that shout dropped."""
