@@ -26,6 +26,9 @@ COMMANDS = {
     "ask": "curate.ask_command",
     "export": "curate.export_command",
     "demo": "curate.demo_command",
+    "steps": "curate.reference",
+    "readers": "curate.reference",
+    "similar": "curate.similar_command",
 }
 SUMMARIES = {
     "run": "Run a recipe: from raw documents to token shards and a manifest.",
@@ -40,6 +43,9 @@ SUMMARIES = {
     "ask": "Ask a trained model one question.",
     "export": "Write models in the forms that other programs read.",
     "demo": "Run the bundled sample through the whole line, training included.",
+    "steps": "List the steps of recipes with parameters, defaults and sources.",
+    "readers": "List the readers of formats.",
+    "similar": "Find near documents of a finished run.",
 }
 
 

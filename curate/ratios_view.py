@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,28 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from curate.plots import line_plot
-from schemas.errors import CurateError, WrongCall
-from storage.places import make_folder
 from storage.publishing import write_text
 
 SIDE, TOP, HIGH = 420, 28, 364  # of the triangle, in the units of its picture
 
 
 def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
-    """Check the recipe, run the search in a process of its own, and write its page."""
-    from schemas.manifest import load_manifest
-    from trainers.ratios.trials import check_groups, chosen, load_ratios
-    from trainers.start import find_start
+    """Check the recipe, run the search, and write its page."""
+    from trainers.launch.ratios import checked_search, search_here
+    from trainers.ratios.trials import chosen
 
-    config, proxy = load_ratios(recipe)
-    told = load_manifest(manifest)
-    check_groups(config, proxy, told)
-    find_start(proxy, told)
-    if proxy.parallel.world_size > 1:
-        raise WrongCall("the proxy of a search trains in one process; leave `parallel` out of its recipe")
-    make_folder(out)
-    command = [sys.executable, "-W", "ignore", "-m", "trainers.ratios.trials", str(recipe), str(manifest), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    config = checked_search(recipe, manifest)
     trials: list[dict[str, Any]] = []
     columns = (
         TextColumn("trials"),
@@ -48,14 +35,9 @@ def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("trials", total=config.trials, best=0.0)
-        assert process.stdout is not None
-        for line in process.stdout:
-            trials.append(json.loads(line))
+        for one in search_here(recipe, manifest, out):
+            trials.append(one)
             progress.update(task, advance=1, best=max(one["score"] for one in trials))
-    if process.wait() == WrongCall.exit_status:
-        raise SystemExit(WrongCall.exit_status)
-    if process.returncode:
-        raise CurateError(f"the search ended with status {process.returncode}; {len(trials)} trials are kept in {out}")
     ratios = chosen(config, trials)
     page = out / "ratios.html"
     write_text(page, ratios_page(config.name, config.groups, trials, ratios))

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-
-from schemas.errors import CurateError, WrongCall
-
-if TYPE_CHECKING:
-    from trainers.stage import TrainConfig
 
 
 class _StagesByDefault(click.Group):
@@ -125,112 +112,28 @@ def train(
     check_only: bool = False,
 ) -> None:
     """Check everything that can be checked without starting a process, then train what is not yet done."""
-    for name in ("torch", "megatron", "transformers"):
-        if importlib.util.find_spec(name) is None:
-            raise WrongCall(f"`curate train` needs {name}: pip install 'curate-medical[train]'")
-    from schemas.manifest import load_manifest
-    from trainers.launch.chain import PlannedStage, is_chain, plan_chain
-    from trainers.loop.position import STOPPED
-    from trainers.stage import load_stage
+    from trainers.launch.local import check_installed, check_stage, planned_stages, stages_left, train_here
 
-    told = load_manifest(manifest)
-    if is_chain(recipe):
-        stages = plan_chain(recipe, out, parent)
-    else:
-        config = load_stage(recipe)
-        update = {"parent": str(parent)} if parent else {}
-        stages = [PlannedStage(config.model_copy(update=update), out)]
-    for number, stage in enumerate(stages):
-        if len(stages) > 1 and stage.done():
-            click.echo(f"{stage.config.name}: done before, {stage.out} is kept", err=True)
-            continue
-        _check(stage.config, told, stage.out, manifest)
-        if check_only:
-            click.echo(f"{stage.config.name}: recipe, layout, parent and manifest fit", err=True)
-            if number + 1 < len(stages):
-                click.echo("later stages are checked when their parents exist", err=True)
-            return
-        if slurm_per_node:
-            from trainers.launch.slurm import submit
+    check_installed()
 
-            submit(recipe, manifest, out, parent, stages[number:], slurm_per_node)
-            return
-        if len(stages) > 1:
-            click.echo(f"{stage.config.name}: training into {stage.out}", err=True)
-        _launch(stage.config, manifest, stage.out, stop_after)
-        if (stage.out / STOPPED).exists():
-            return
-
-
-def _check(config: TrainConfig, manifest: Any, out: Path, where: Path) -> None:
-    from trainers.data.blending import check_mixtures, planned_phases
-    from trainers.loop.position import check_same_run, latest, read_position
-    from trainers.start import find_start, trajectory_digest
-
-    check_mixtures(config.data, manifest, where)
-    planned_phases(config.data, manifest)
-    start = find_start(config, manifest)
-    newest = latest(out)
-    if newest is not None:
-        digest = trajectory_digest(config, start)
-        check_same_run(read_position(newest), manifest.digest, config.data.mixture, digest, newest)
-
-
-def _launch(config: TrainConfig, manifest: Path, out: Path, stop_after: int | None) -> None:
-    """A process for each rank; SIGTERM and SIGINT go on to them, and they save before they end."""
     from curate.train_panel import TrainingPanel
-    from trainers.loop.position import write_stage
-    from trainers.loop.stopping import ASKING, held_back
 
-    processes = config.parallel.world_size
-    command = [sys.executable, "-W", "ignore"]
-    if processes > 1:
-        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command += ["-m", "trainers.train", str(write_stage(config, out)), str(manifest), str(out)]
-    command += [str(stop_after)] if stop_after else []
-    panel = TrainingPanel(out, config.name)
-    environment = {"PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ}
-    if processes > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    if panel.live:
-        environment["CURATE_QUIET"] = "1"
-    with held_back():
-        process = subprocess.Popen(command, env=environment)
-        forward = _Forward(process)
-        before = {number: signal.signal(number, forward) for number in ASKING}
-    try:
-        with panel:
-            while process.poll() is None:
-                panel.refresh()
-                time.sleep(0.25)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    status = process.returncode
-    if status == WrongCall.exit_status:
-        raise SystemExit(status)
-    if status:
-        raise CurateError(f"training ended with status {status}; what was saved in {out} is kept, call again to go on")
+    left = stages_left(planned_stages(recipe, out, parent), _say)
+    if not left:
+        return
+    if check_only or slurm_per_node:
+        check_stage(left[0].config, left[0].out, manifest)
+    if check_only:
+        _say(f"{left[0].config.name}: recipe, layout, parent and manifest fit")
+        if len(left) > 1:
+            _say("later stages are checked when their parents exist")
+    elif slurm_per_node:
+        from trainers.launch.slurm import submit
+
+        click.echo(submit(recipe, manifest, out, parent, left, slurm_per_node))
+    else:
+        train_here(left, manifest, stop_after, TrainingPanel, _say)
 
 
-class _Forward:
-    """Asks the training processes to stop; a second Ctrl-C does not wait for them to save."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process, self.interrupted = process, False
-
-    def __call__(self, number: int, frame: Any) -> None:
-        import psutil
-
-        force = number == signal.SIGINT and self.interrupted
-        self.interrupted |= number == signal.SIGINT
-        try:
-            parent = psutil.Process(self.process.pid)
-            every = [*parent.children(recursive=True), parent]
-        except psutil.NoSuchProcess:
-            return
-        if not force and number == signal.SIGINT:
-            click.echo("saving before the end; Ctrl-C again ends at once, and keeps the last checkpoint", err=True)
-        for one in every:
-            with contextlib.suppress(psutil.Error):
-                one.kill() if force else one.terminate()
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -250,7 +250,12 @@ def graded(frame: pl.DataFrame, text: pl.Series, table: AuthorityTable, as_of: i
     return known.select(pl.col("grade").alias("authority"), "because", "design")
 
 
-@step("authority", names_files=("table",))
+@step(
+    "authority",
+    names_files=("table",),
+    source="Oxford Centre for Evidence-Based Medicine, Levels of Evidence (2011); docs/authority.md",
+    example={"as_of": 2026},
+)
 def authority(
     batch: Batch, *, table: str | None = None, keep: list[str] | None = None, as_of: int | None = None
 ) -> Outcome:

@@ -29,7 +29,12 @@ MAX_WORD_LENGTH: Final = 1000
 SCORES: Final = ("sentences",)
 
 
-@step("c4", scores=SCORES)
+@step(
+    "c4",
+    scores=SCORES,
+    source="C4: Raffel et al. 2020, JMLR 21:140, section 2.2",
+    example={"terminal_punctuation": False, "where": "source_type = 'web'"},
+)
 def c4(
     batch: Batch,
     *,

@@ -45,7 +45,11 @@ def datatrove_block(block: str, parameters: dict[str, Any]) -> Any:
         raise WrongCall(f"step 'datatrove': {block}: {error}") from None
 
 
-@step("datatrove")
+@step(
+    "datatrove",
+    source="datatrove, https://github.com/huggingface/datatrove",
+    example={"block": "filters.UnigramLogProbFilter", "logprobs_threshold": -20},
+)
 def datatrove(batch: Batch, *, block: str, **parameters: Any) -> Outcome:
     """Run one of datatrove's own filters or formatters, document by document (slower)."""
     from datatrove.data import Document

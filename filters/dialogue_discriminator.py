@@ -73,7 +73,13 @@ def _share_matched(text: pl.Series, pattern: str) -> np.ndarray:
     return (lengths - left) / np.maximum(lengths, 1)
 
 
-@step("dialogue_discriminator", scores=SCORES, names_files=("markers",))
+@step(
+    "dialogue_discriminator",
+    scores=SCORES,
+    names_files=("markers",),
+    source="rules of this house; docs/quality.md",
+    example={"min_answer": 20, "where": "source_type = 'dialogue'"},
+)
 def dialogue_discriminator(
     batch: Batch,
     *,

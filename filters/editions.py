@@ -85,7 +85,11 @@ def series_of_uri(uri: str) -> tuple[str, str] | None:
     return found["series"].lower(), found["version"].zfill(EDITION_DIGITS)
 
 
-@step("editions")
+@step(
+    "editions",
+    source="rules of this house; docs/deduplication.md",
+    example={"pattern": "(?P<series>[A-Z]+)-(?P<edition>[0-9]{4})"},
+)
 def editions(
     batch: Batch,
     *,

@@ -28,7 +28,14 @@ def check_model(parameters: Mapping[str, Any]) -> None:
         raise WrongCall(f"classifier {parameters['model']} has no label '{label}'{nearest(label, list(found.labels))}")
 
 
-@step("fasttext_classifier", scores=score_name, check=check_model, names_files=("model",))
+@step(
+    "fasttext_classifier",
+    scores=score_name,
+    check=check_model,
+    names_files=("model",),
+    source="fastText: Joulin et al. 2016, arXiv 1607.01759",
+    example={"model": "medicine", "action": "score"},
+)
 def fasttext_classifier(
     batch: Batch,
     *,

@@ -24,7 +24,12 @@ UNSPACED_SHORT_LINE: Final = 10
 SCORES: Final = ("terminal_lines", "short_lines", "duplicate_line_share", "line_breaks_per_word")
 
 
-@step("fineweb_quality", scores=SCORES)
+@step(
+    "fineweb_quality",
+    scores=SCORES,
+    source="FineWeb: Penedo et al. 2024, arXiv 2406.17557, section 3.5",
+    example={"where": "source_type = 'web'"},
+)
 def fineweb_quality(
     batch: Batch,
     *,

@@ -114,7 +114,12 @@ def quality_scores(
     }
 
 
-@step("gopher_quality", scores=SCORES)
+@step(
+    "gopher_quality",
+    scores=SCORES,
+    source="Gopher: Rae et al. 2021, arXiv 2112.11446, appendix A.1.1",
+    example={"min_words": 40},
+)
 def gopher_quality(
     batch: Batch,
     *,

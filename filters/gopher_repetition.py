@@ -240,7 +240,12 @@ def repetition_scores(batch: Batch) -> dict[str, npt.NDArray[np.float64]]:
     return scores
 
 
-@step("gopher_repetition", scores=SCORES)
+@step(
+    "gopher_repetition",
+    scores=SCORES,
+    source="Gopher: Rae et al. 2021, arXiv 2112.11446, table A1",
+    example={"max_duplicate_lines": 0.2},
+)
 def gopher_repetition(
     batch: Batch,
     *,

@@ -78,7 +78,13 @@ def language_shares(labels: list[str], probabilities: list[float], has_kana: boo
     return shares
 
 
-@step("language", scores=("language_score",))
+@step(
+    "language",
+    scores=("language_score",),
+    names_files=("model",),
+    source="lid.176: Joulin et al. 2016, Bag of Tricks for Efficient Text Classification",
+    example={"keep": ["en", "zh"], "min_score": 0.5},
+)
 def language(
     batch: Batch,
     *,

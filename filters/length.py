@@ -7,7 +7,12 @@ import numpy as np
 from filters.step import Batch, Outcome, Rule, first_failures, step
 
 
-@step("length", scores=("length",))
+@step(
+    "length",
+    scores=("length",),
+    source="rules of this house",
+    example={"min_characters": 200, "unspaced_min_characters": 60},
+)
 def length(
     batch: Batch,
     *,

@@ -38,7 +38,13 @@ def term_patterns(path: str | None = None) -> tuple[str, str]:
     return r"(?i)\b(?:" + "|".join(map(re.escape, english)) + ")", "|".join(map(re.escape, chinese))
 
 
-@step("medical_terms", scores=("medical_terms",), names_files=("terms",))
+@step(
+    "medical_terms",
+    scores=("medical_terms",),
+    names_files=("terms",),
+    source="rules of this house; docs/quality.md",
+    example={"min_terms": 1.0, "where": "source_type = 'web'"},
+)
 def medical_terms(
     batch: Batch,
     *,

@@ -21,7 +21,7 @@ OTHER_SPACES = "[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 FILLERS = ("\\.", "_", "-", "=", "\\*", "·", "…", "—", "~")
 
 
-@step("normalise", scores=("characters",))
+@step("normalise", scores=("characters",), source="Unicode Standard Annex 15 (NFC)", example={"collapse_spaces": False})
 def normalise(batch: Batch, *, collapse_spaces: bool = True) -> Outcome:
     """NFC, line feeds, no invisible characters, single spaces, short fillers, at most one blank line."""
     text = (

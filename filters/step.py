@@ -103,6 +103,8 @@ class StepKind:
     check: Callable[[Mapping[str, Any]], None] | None = None
     names_files: tuple[str, ...] = ()
     version: int = 1
+    source: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""
@@ -143,6 +145,8 @@ def step(
     check: Callable[[Mapping[str, Any]], None] | None = None,
     names_files: tuple[str, ...] = (),
     version: int = 1,
+    source: str = "",
+    example: Mapping[str, Any] | None = None,
 ) -> Callable[[StepFunction], StepFunction]:
     """Register a step under `name`, declaring the scores it adds.
 
@@ -151,11 +155,14 @@ def step(
     what the parameters name (a model's files, say) before anything runs; `names_files` are the
     parameters that name a file or folder, whose content the plan then watches. `version` counts up with
     every change of what the step makes of the same text: finished work of another version is done again.
+    `source` is where its rules come from (a paper, with its section), `example` parameters as a recipe
+    would give them; both stand in the documentation.
     """
 
     def register(function: StepFunction) -> StepFunction:
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        STEPS.add(name, StepKind(name, function, scores, summary, edits_only, check, names_files, version))
+        kind = StepKind(name, function, scores, summary, edits_only, check, names_files, version, source, example or {})
+        STEPS.add(name, kind)
         return function
 
     return register

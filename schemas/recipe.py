@@ -16,7 +16,8 @@ def _as_list(value: Any) -> Any:
 
 
 Patterns = Annotated[list[str], BeforeValidator(_as_list)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+# Names become files and folders: no separators, no white space, no more than a file system takes.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
 
 class Strict(BaseModel):
@@ -240,8 +241,16 @@ class Recipe(Strict):
     @classmethod
     def _mixture_names(cls, value: dict[str, Mixture]) -> dict[str, Mixture]:
         for name in value:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-                raise ValueError(f"mixture name '{name}' may hold letters, digits, '.', '_' and '-'")
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+                raise ValueError(f"mixture name {name!r} may hold letters, digits, '.', '_' and '-'")
+        return value
+
+    @field_validator("classifiers")
+    @classmethod
+    def _classifier_names(cls, value: dict[str, TrainedClassifier]) -> dict[str, TrainedClassifier]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+                raise ValueError(f"classifier name {name!r} may hold letters, digits, '.', '_' and '-'")
         return value
 
 

@@ -44,6 +44,8 @@ class Format:
     is_archive: bool
     version: int
     summary: str
+    source: str = ""
+    example: str = ""
 
 
 FORMATS: Registry[Format] = Registry("format", ("sources.readers",), group="curate.readers")
@@ -57,13 +59,20 @@ def reader(
     by_suffix: bool | None = None,
     is_archive: bool = False,
     version: int = 1,
+    source: str = "",
+    example: str = "",
 ) -> Callable[[Reader], Reader]:
-    """Register a reader under `name` for files with these suffixes, or whose first bytes `sniff` accepts."""
+    """Register a reader under `name` for files with these suffixes, or whose first bytes `sniff` accepts.
+
+    `source` is where the format is described, `example` a recipe's source that uses it.
+    """
 
     def register(function: Reader) -> Reader:
         enough = sniff is None if by_suffix is None else by_suffix
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        FORMATS.add(name, Format(name, function, suffixes, sniff, priority, enough, is_archive, version, summary))
+        shown = example or f'{{name: {name}, files: "**/*{suffixes[0]}", source_type: knowledge}}'
+        entry = Format(name, function, suffixes, sniff, priority, enough, is_archive, version, summary, source, shown)
+        FORMATS.add(name, entry)
         return function
 
     return register

@@ -94,7 +94,13 @@ def deidentify(
     return marked(text, find_identifiers([text], [doc_id], [level], dates)[0])
 
 
-@step("phi", edits_only=True, names_files=("lexicon",))
+@step(
+    "phi",
+    edits_only=True,
+    names_files=("lexicon",),
+    source="HIPAA safe harbour, 45 CFR 164.514(b)(2); GB/T 35273-2020, annex A",
+    example={"dates": "shift", "where": "source_type = 'record'"},
+)
 def phi(
     batch: Batch,
     *,

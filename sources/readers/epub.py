@@ -25,6 +25,7 @@ from sources.markup.licences import licence_name
     ".epub",
     sniff=lambda head: head.startswith(b"PK") and b"application/epub+zip" in head[:120],
     is_archive=True,
+    source="EPUB 3.3, https://www.w3.org/TR/epub-33/",
 )
 def read_epub(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """The whole book, chapter after chapter; navigation pages are left out."""

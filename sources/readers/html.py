@@ -35,7 +35,15 @@ _CONFIG.set("DEFAULT", "EXTRACTION_TIMEOUT", "0")
 INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
 
 
-@reader("html", ".html", ".htm", ".xhtml", sniff=lambda head: HTML_HEAD.match(head) is not None, by_suffix=True)
+@reader(
+    "html",
+    ".html",
+    ".htm",
+    ".xhtml",
+    sniff=lambda head: HTML_HEAD.match(head) is not None,
+    by_suffix=True,
+    source="HTML Living Standard, https://html.spec.whatwg.org; main text by trafilatura",
+)
 def read_html(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One page: main text, title, date and licence as the page states them."""
     data = blob.read_all()

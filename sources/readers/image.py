@@ -25,7 +25,18 @@ def is_picture(head: bytes) -> bool:
     return head.startswith(MAGIC) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
-@reader("image", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", sniff=is_picture)
+@reader(
+    "image",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".bmp",
+    sniff=is_picture,
+    source="RapidOCR (PP-OCR models)",
+)
 def read_image(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """The text of a scanned page or of all pages of a TIFF; little confidence is quarantined by recipe."""
     data = blob.read_all()

@@ -72,6 +72,8 @@ DATE_ORDER: Final = ("epub", "pub", "ppub", "epub-ppub", "collection", "")
     ".nxml",
     sniff=lambda head: re.search(rb"<article[\s>]", head) is not None and b"<html" not in head[:500].lower(),
     by_suffix=True,
+    source="JATS 1.3, ANSI/NISO Z39.96",
+    example='{name: articles, files: "**/*.xml", format: jats, source_type: literature}',
 )
 def read_jats(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One article: title, abstract, sections in order, tables as rows, captions; no references."""

@@ -44,7 +44,7 @@ HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 ESCAPE: Final = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
-@reader("markdown", ".md", ".markdown", ".mdown")
+@reader("markdown", ".md", ".markdown", ".mdown", source="CommonMark 0.31, https://spec.commonmark.org")
 def read_markdown(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One document; its title is the front matter's or the first heading."""
     data = blob.read_all()

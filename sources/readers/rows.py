@@ -153,7 +153,16 @@ def _looks_like_json(head: bytes) -> bool:
     return re.match(rb"\s*\{\s*\"", head) is not None
 
 
-@reader("jsonl", ".jsonl", ".ndjson", sniff=_looks_like_json, priority=LAST, by_suffix=True)
+@reader(
+    "jsonl",
+    ".jsonl",
+    ".ndjson",
+    sniff=_looks_like_json,
+    priority=LAST,
+    by_suffix=True,
+    source="https://jsonlines.org",
+    example='{name: labels, files: "*.jsonl", source_type: drug_label, text: "{title}\\n{label}"}',
+)
 def read_jsonl(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One record a line; a broken line is quarantined alone."""
     rows = Rows(blob, source, "jsonl")
@@ -191,7 +200,13 @@ def _json_value(data: bytes) -> Any:
             raise Unreadable(f"not valid JSON: {error}") from None
 
 
-@reader("json", ".json", sniff=None)
+@reader(
+    "json",
+    ".json",
+    sniff=None,
+    source="RFC 8259",
+    example='{name: terms, files: "*.json", source_type: encyclopedia, text: "{term}: {article}"}',
+)
 def read_json(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """An array of records, an object of records by id, or one record."""
     rows = Rows(blob, source, "json")
@@ -223,13 +238,20 @@ def _plain(row: Any) -> bool:
     return True
 
 
-@reader("csv", ".csv")
+@reader(
+    "csv",
+    ".csv",
+    source="RFC 4180",
+    example='{name: consultations, files: "*.csv", source_type: dialogue, text: "{title}\\n问：{ask}\\n答：{answer}"}',
+)
 def read_csv(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """Comma-separated values with a header, in any encoding."""
     yield from _delimited(blob, source, "csv", ",")
 
 
-@reader("tsv", ".tsv", ".tab")
+@reader(
+    "tsv", ".tsv", ".tab", example='{name: terms, files: "*.tsv", source_type: encyclopedia, text: "{term}: {article}"}'
+)
 def read_tsv(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """Tab-separated values with a header, in any encoding."""
     yield from _delimited(blob, source, "tsv", "\t")
@@ -301,6 +323,8 @@ def _decoded_lines(stream: BinaryIO, encoding: str) -> Iterator[str]:
     ".ods",
     sniff=lambda head: head.startswith(b"PK") and b"[Content_Types].xml" in head,
     is_archive=True,
+    source="ECMA-376, by fastexcel",
+    example='{name: terms, files: "*.xlsx", source_type: encyclopedia, text: "{term}: {article}"}',
 )
 def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """The first sheet of a workbook, its first row being the header."""
@@ -327,7 +351,14 @@ def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
             yield rows.broken(str(number), str(error), raw)
 
 
-@reader("parquet", ".parquet", ".pq", sniff=lambda head: head.startswith(b"PAR1"))
+@reader(
+    "parquet",
+    ".parquet",
+    ".pq",
+    sniff=lambda head: head.startswith(b"PAR1"),
+    source="Apache Parquet",
+    example='{name: rows, files: "*.parquet", source_type: knowledge, text: "{text}"}',
+)
 def read_parquet(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """Parquet, row group by row group."""
     with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:
@@ -339,7 +370,15 @@ def read_parquet(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
             raise Unreadable(f"Parquet file is truncated or corrupt: {error}") from None
 
 
-@reader("arrow", ".arrow", ".feather", ".ipc", sniff=lambda head: head.startswith(b"ARROW1"))
+@reader(
+    "arrow",
+    ".arrow",
+    ".feather",
+    ".ipc",
+    sniff=lambda head: head.startswith(b"ARROW1"),
+    source="Apache Arrow IPC",
+    example='{name: rows, files: "*.arrow", source_type: knowledge, text: "{text}"}',
+)
 def read_arrow(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """Arrow IPC files, batch by batch."""
     with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:

@@ -19,7 +19,13 @@ from sources.readers.html import HTML_HEAD, page_draft
 from sources.readers.pdf import pdf_draft
 
 
-@reader("warc", ".warc", sniff=lambda head: head.startswith(b"WARC/"))
+@reader(
+    "warc",
+    ".warc",
+    sniff=lambda head: head.startswith(b"WARC/"),
+    source="ISO 28500 (WARC 1.1), by fastwarc",
+    example='{name: pages, files: "*.warc.gz", source_type: web}',
+)
 def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """Every response record with an HTML, text or PDF body; its uri is the record's target."""
     if not blob.head:

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from ruamel.yaml import YAML
+
+from curate.reference import PAGES, step_told
 from filters.step import STEPS
+from schemas.recipe import Source
 from sources.formats import FORMATS
 from tests.conftest import REPOSITORY
 
 
-def test_every_step_and_reader_is_documented() -> None:
-    text = (REPOSITORY / "docs" / "recipes.md").read_text(encoding="utf-8")
-    for name in (*STEPS.names(), *FORMATS.names()):
-        assert f"`{name}`" in text, f"docs/recipes.md does not name {name}"
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_of_steps_and_readers_are_current(name: str) -> None:
+    page = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    assert page == PAGES[name](), f"docs/{name} is stale: run `python -m curate.reference`"
+
+
+def test_every_step_says_its_source_and_its_example_is_valid() -> None:
+    for name, entry in STEPS.items():
+        assert entry.source, f"step {name} names no source"
+        given = {key: value for key, value in entry.example.items() if key != "where"}
+        entry.parameters(given)
+        assert step_told(name, entry)["example"].startswith(f"- {name}")
+
+
+def test_examples_of_readers_are_sources_of_a_recipe() -> None:
+    for _, entry in FORMATS.items():
+        Source.model_validate(YAML(typ="safe").load(entry.example))
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

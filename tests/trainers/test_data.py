@@ -184,6 +184,7 @@ def test_the_loss_of_a_pack_is_the_sum_of_its_conversations(tmp_path: Path) -> N
     import torch
 
     from trainers.model.attention import CoreAttention
+    from trainers.model.bounds import bounds_of
 
     stream = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, heads, 40, 8, generator=stream) for heads in (4, 2, 2))
@@ -191,12 +192,27 @@ def test_the_loss_of_a_pack_is_the_sum_of_its_conversations(tmp_path: Path) -> N
     attention = CoreAttention.__new__(CoreAttention)
     torch.nn.Module.__init__(attention)
     attention.scale, attention.dropout = 8**-0.5, 0.0
-    packed = attention._packed(q, k, v, sequences)
+    packed = attention._packed(q, k, v, bounds_of(sequences[None])[0])
     same = sequences[:, None] == sequences[None, :]
     order = torch.arange(40)
     mask = same & (order[None, :] <= order[:, None])
     whole = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=8**-0.5, enable_gqa=True)
     assert float((packed - whole).abs().max()) < 1e-5
+    with pytest.raises(ValueError, match="needs as many keys as queries, found 40 and 1"):
+        attention._attend(q[:, :, :1], k, v)
+
+
+def test_bounds_follow_what_a_tensor_holds_now() -> None:
+    import torch
+
+    from trainers.model.bounds import bounds_of
+
+    sequences = torch.tensor([[0, 0, 1], [0, 1, 2]])
+    assert [one.lengths for one in bounds_of(sequences)] == [[2, 1], [1, 1, 1]]
+    assert bounds_of(sequences.detach()) is bounds_of(sequences)
+    sequences[0] = 0
+    assert bounds_of(sequences)[0].lengths == [3]
+    assert bounds_of(sequences)[0].ends.tolist() == [0, 3]
 
 
 def test_a_token_beyond_the_vocabulary_is_named_with_its_document(tmp_path: Path) -> None:

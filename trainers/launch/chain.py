@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from schemas.errors import WrongCall
-from schemas.recipe import Strict
+from schemas.recipe import Name, Strict
 from storage.json_files import read_json
 from storage.yaml_files import read_yaml, validated
 from trainers.loop.position import latest, read_position
@@ -30,7 +30,7 @@ class Link(Strict):
 class ChainConfig(Strict):
     """Stages in order."""
 
-    name: str
+    name: Name
     stages: list[Link] = Field(min_length=1)
 
     @field_validator("stages", mode="before")

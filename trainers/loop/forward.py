@@ -11,6 +11,7 @@ from megatron.core import parallel_state
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
 from trainers.loop.entropy import entropy_step
+from trainers.model.bounds import remember_bounds
 from trainers.objectives.objective import Batch, Objective, Told
 from trainers.stage import TrainConfig
 
@@ -41,8 +42,11 @@ def forward_step(objective: Objective, tags: int, batches: Iterator[Batch], mode
 
 
 def on_device(batch: Batch) -> Batch:
-    """The batch where the model is."""
-    return {name: tensor.cuda(non_blocking=True) for name, tensor in batch.items()}
+    """The batch where the model is; the bounds of packed sequences are found before it goes there."""
+    moved = {name: tensor.cuda(non_blocking=True) for name, tensor in batch.items()}
+    if "sequences" in batch:
+        remember_bounds(moved["sequences"], batch["sequences"])
+    return moved
 
 
 def run_micro_batches(

@@ -23,6 +23,7 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
+from trainers.model.bounds import RowBounds, bounds_of
 from trainers.parallel.context import chunk_starts, whole_order
 
 
@@ -65,11 +66,21 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
         elif attention_mask is None:
             out = self._attend(q, k, v)
         else:
-            rows = zip(q.split(1), k.split(1), v.split(1), attention_mask, strict=True)
+            rows = zip(q.split(1), k.split(1), v.split(1), bounds_of(attention_mask), strict=True)
             out = torch.cat([self._packed(*row) for row in rows])
         return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * width)
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None) -> torch.Tensor:
+        """Without a mask causal, which means what it says only where queries and keys are equally many.
+
+        torch lays the triangle into the upper left corner: with keys of a cache before the queries,
+        each query would see the first keys and not its own.
+        """
+        if mask is None and q.shape[2] != k.shape[2]:
+            raise ValueError(
+                f"causal attention without a mask needs as many keys as queries, found {k.shape[2]} and {q.shape[2]}; "
+                "give a mask, as torch.nn.attention.bias.causal_lower_right makes one"
+            )
         return scaled_dot_product_attention(
             q,
             k,
@@ -81,27 +92,25 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
             enable_gqa=q.shape[1] != k.shape[1],
         )
 
-    def _packed(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
+    def _packed(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: RowBounds) -> torch.Tensor:
         """One row, sequence by sequence: the work is the sum of squares, not the square of the sum."""
-        _, lengths = torch.unique_consecutive(sequences, return_counts=True)
         if q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
-            return self._flash(q, k, v, lengths)
-        parts = [tensor.split(lengths.tolist(), dim=2) for tensor in (q, k, v)]
+            return self._flash(q, k, v, bounds)
+        parts = [tensor.split(bounds.lengths, dim=2) for tensor in (q, k, v)]
         return torch.cat([self._attend(*part) for part in zip(*parts, strict=True)], dim=2)
 
-    def _flash(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def _flash(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: RowBounds) -> torch.Tensor:
         """All sequences of a row in one call of the flash kernel for sequences of different lengths."""
         from torch.nn.attention.varlen import varlen_attn
 
-        ends = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
-        longest = int(lengths.max())
+        longest = max(bounds.lengths)
         query, key, value = (tensor[0].transpose(0, 1).contiguous() for tensor in (q, k, v))
         out = varlen_attn(
             query,
             key,
             value,
-            ends,
-            ends,
+            bounds.ends,
+            bounds.ends,
             longest,
             longest,
             scale=self.scale,

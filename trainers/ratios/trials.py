@@ -22,7 +22,7 @@ from pydantic import Field
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from schemas.nearest import nearest
-from schemas.recipe import Strict
+from schemas.recipe import Name, Strict
 from storage.places import make_folder, remove_tree
 from storage.publishing import append_line
 from storage.yaml_files import read_yaml, validated
@@ -39,7 +39,7 @@ class RatiosConfig(Strict):
     `groups` are components of the proxy's mixture; `abilities` weigh the score of each group.
     """
 
-    name: str
+    name: Name
     proxy: str
     groups: list[str] = Field(min_length=2)
     abilities: dict[str, float]
