@@ -2,6 +2,7 @@
 # Model FLOP utilisation of a 1B model in bf16 on one GPU. Goal: 50% of the data sheet's dense peak.
 #
 #   bash benchmarks/gpu.sh [RUN]        RUN: a curated run with a mixture `pretrain` (default: the demo's, made here)
+#   RECOMPUTE="none" MICRO="4" bash benchmarks/gpu.sh RUN      only these
 #
 # Prints the median of steps 10 to 40 for each layout of attention and recomputation, one JSON line each.
 set -euo pipefail
@@ -17,8 +18,8 @@ PY
 [ -f "$run/manifest.json" ] || $python -m curate.cli run recipes/demo.yaml --run-dir "$run"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for recompute in none attention; do
-  for micro in 2 4 8; do
+for recompute in ${RECOMPUTE:-none attention}; do
+  for micro in ${MICRO:-2 4 8}; do
     cat > "$out/stage.yaml" <<YAML
 name: gpu
 precision: bf16
