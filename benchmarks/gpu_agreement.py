@@ -1,6 +1,6 @@
 """The same small stages on a GPU and on the CPUs beside it: losses step by step, and their largest difference.
 
-    python benchmarks/gpu_agreement.py RUN         RUN: a curated run with mixtures `pretrain` and `ift`
+    python benchmarks/gpu_agreement.py RUN [CASE…]         RUN: a curated run with mixtures `pretrain` and `ift`
 
 Windows over documents in fp32 and bf16, packs of conversations (flash attention over sequences of
 different lengths), LoRA, recomputation. One JSON line each; bf16 differs by its rounding.
@@ -50,9 +50,11 @@ def losses(recipe: Path, run: Path, out: Path, gpu: bool) -> tuple[list[float], 
 
 
 def main() -> None:
-    run = Path(sys.argv[1])
+    run, only = Path(sys.argv[1]), sys.argv[2:]
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, (precision, mixture, more)) in enumerate(CASES.items()):
+            if only and not any(one in name for one in only):
+                continue
             recipe = Path(folder) / f"{number}.yaml"
             recipe.write_text(STAGE.format(precision=precision, mixture=mixture, more=more))
             started = time.perf_counter()

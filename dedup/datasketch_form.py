@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+import datasketch
 import numpy as np
 import numpy.typing as npt
-from datasketch import LeanMinHash, MinHash
-from datasketch.lsh import _optimal_param
 
 from dedup.minhash import MinHashConfig, Signatures, hash_family
 
@@ -23,14 +22,14 @@ HALF = np.uint64(32)
 SCHEME = "affine32"  # of values of 32 bits; it says how they are stored, and equal values mean what they always mean
 
 
-def lean(signature: npt.NDArray[np.uint32]) -> LeanMinHash:
+def lean(signature: npt.NDArray[np.uint32]) -> datasketch.LeanMinHash:
     """One signature, shape (functions,), as datasketch keeps them: for its `jaccard`, LSH and files."""
-    return LeanMinHash(MinHash(num_perm=len(signature), hashvalues=signature, scheme=SCHEME))
+    return datasketch.LeanMinHash(datasketch.MinHash(num_perm=len(signature), hashvalues=signature, scheme=SCHEME))
 
 
-def minhash_of(shingles: Iterable[int], functions: int) -> MinHash:
+def minhash_of(shingles: Iterable[int], functions: int) -> datasketch.MinHash:
     """datasketch's own MinHash of a set of 64-bit shingle hashes, with our permutations."""
-    made = MinHash(
+    made = datasketch.MinHash(
         num_perm=functions,
         permutations=hash_family(functions),
         hashfunc=lambda shingle: int(_unmixed(np.array([shingle], np.uint64))[0]),
@@ -41,7 +40,7 @@ def minhash_of(shingles: Iterable[int], functions: int) -> MinHash:
     return made
 
 
-def signature_of(minhash: MinHash) -> Signatures:
+def signature_of(minhash: datasketch.MinHash) -> Signatures:
     """Our signature, shape (1, functions), of what `minhash_of` gave."""
     return (minhash.hashvalues >> HALF).astype(np.uint32)[None]
 
@@ -61,5 +60,7 @@ def shape_for(threshold: float, functions: int, ngram: int) -> MinHashConfig:
 
     By datasketch's optimiser: false positives below and false negatives above weigh the same.
     """
+    from datasketch.lsh import _optimal_param  # brings scipy, which most runs never need
+
     bands, rows = _optimal_param(threshold, functions, 0.5, 0.5)
     return MinHashConfig(ngram, bands, rows)

@@ -14,6 +14,7 @@ Three ways, the last in `dedup.near_items`:
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -230,13 +231,17 @@ SENTENCE_END: Final = "[。！？!?\n]|\\.(?=\\s)"
 
 
 def cut_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """The text without the sentences that the byte spans touch."""
+    """The text without the sentences that the byte spans touch; the cost is that of both, not their product."""
     data = text.encode()
+    marks, ends, at = [0], [match.end() for match in re.finditer(SENTENCE_END, text)], 0
+    for end in ends:  # from one end to the next, so that no part of the text is encoded twice
+        marks.append(marks[-1] + len(text[at:end].encode()))
+        at = end
+    marks.append(len(data))
     pieces, position = [], 0
-    marks = [0, *(len(text[: m.end()].encode()) for m in re.finditer(SENTENCE_END, text)), len(data)]
     for start, end in sorted(spans):
-        low = max(mark for mark in marks if mark <= start)
-        high = min(mark for mark in marks if mark >= min(end, len(data)))
+        low = marks[bisect_right(marks, start) - 1]
+        high = marks[bisect_left(marks, min(end, len(data)))]
         pieces.append(data[position : max(position, low)])
         position = max(position, high)
     pieces.append(data[position:])

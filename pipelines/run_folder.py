@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from dedup.minhash import MinHashConfig
 from filters.fasttext_model import CARD_FILE
 from pipelines.plan import Plan, load_plan
 from pipelines.recipes import load_classifier_recipe, load_recipe
@@ -87,6 +88,16 @@ class RunFolder:
         """Earlier runs whose finished tasks this one may take over."""
         path = self.path / REUSE
         return [RunFolder(place(one)) for one in (read_json(path)["runs"] if path.exists() else ())]
+
+    @cached_property
+    def minhash(self) -> MinHashConfig | None:
+        """The shape of its signatures; None where it looks for no near duplicates."""
+        wanted = self.recipe.dedup.minhash
+        if wanted is None or wanted.threshold is None:
+            return MinHashConfig(wanted.ngram, wanted.bands, wanted.rows) if wanted else None
+        from dedup.datasketch_form import shape_for  # brings datasketch, which other runs need not wait for
+
+        return shape_for(wanted.threshold, wanted.functions, wanted.ngram)
 
     def classifier_folder(self, name: str) -> Place:
         """Where a trained classifier lies."""

@@ -28,8 +28,7 @@ FORM: Final = 1  # of these files
 
 def shape_of(run: RunFolder) -> MinHashConfig:
     """The shape of a run's signatures: its recipe's, or the house's where it looks for no near duplicates."""
-    wanted = run.recipe.dedup.minhash
-    return MinHashConfig(wanted.ngram, wanted.bands, wanted.rows) if wanted else MinHashConfig()
+    return run.minhash or MinHashConfig()
 
 
 def ensure_index(run: RunFolder) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 from schemas.conversation import ROLES, TOLD_BESIDE
 from schemas.document import Grade, SourceType
@@ -76,11 +76,31 @@ class StepCall(Strict):
 
 
 class MinHash(Strict):
-    """Parameters of near-duplicate search; see `dedup.minhash.MinHashConfig`."""
+    """Parameters of near-duplicate search; see `dedup.minhash.MinHashConfig`.
+
+    Bands and rows are given, or follow from a similarity: `threshold` with at most `functions` of them,
+    by datasketch's optimiser (`dedup.datasketch_form.shape_for`).
+    """
 
     ngram: int = Field(5, ge=1, le=50)
     bands: int = Field(14, ge=1, le=256)
     rows: int = Field(8, ge=1, le=64)
+    threshold: float | None = Field(None, gt=0, lt=1)
+    functions: int = Field(112, ge=2, le=1024)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> MinHash:
+        if self.threshold is not None and {"bands", "rows"} & self.model_fields_set:
+            raise ValueError("give either `threshold` or `bands` and `rows`")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: Any) -> dict[str, Any]:
+        """Without a threshold as it was before there was one: the digest of a recipe stays."""
+        told: dict[str, Any] = handler(self)
+        if self.threshold is None:
+            return {name: told[name] for name in ("ngram", "bands", "rows")}
+        return {name: told[name] for name in ("ngram", "threshold", "functions")}
 
 
 class Paragraphs(Strict):

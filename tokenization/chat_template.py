@@ -88,6 +88,12 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return made
 
 
+@lru_cache(maxsize=8)
+def _compiled(source: str) -> jinja2.Template:
+    """A template, compiled once a process and not once a conversation."""
+    return _environment().from_string(source)
+
+
 def _raise(message: str) -> None:
     raise jinja2.exceptions.TemplateError(message)
 
@@ -138,10 +144,9 @@ class ChatTemplate:
 
     def _text(self, messages: list[dict[str, str]], tools: Sequence[Any], ask: bool) -> str:
         try:
-            return (
-                _environment()
-                .from_string(self.source)
-                .render(messages=messages, tools=list(tools) or None, add_generation_prompt=ask, **self.values)
+            compiled = _compiled(self.source)
+            return compiled.render(
+                messages=messages, tools=list(tools) or None, add_generation_prompt=ask, **self.values
             )
         except jinja2.exceptions.TemplateError as error:
             raise WrongCall(f"chat template {self.name}: {type(error).__name__}: {error}") from None

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from dedup.exact import exact_hashes
-from dedup.minhash import MinHashConfig, band_hashes, signatures
+from dedup.minhash import band_hashes, signatures
 from dedup.paragraphs import LINES, long_lines
 from filters.step import Batch
 from pipelines.run_folder import RunFolder
@@ -31,7 +31,7 @@ LINE_ROWS: Final = 100_000  # lines a row group: what a part of the hashes reads
 
 def bands(run: RunFolder) -> int:
     """Number of bands that the recipe's deduplication uses."""
-    return run.recipe.dedup.minhash.bands if run.recipe.dedup.minhash else 0
+    return run.minhash.bands if run.minhash else 0
 
 
 def print_columns(run: RunFolder) -> dict[str, pl.DataType]:
@@ -130,7 +130,7 @@ def line_floors(batch: Batch, run: RunFolder) -> tuple[np.ndarray, int, int]:
 
 def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None = None) -> pl.DataFrame:
     """Exact hash, band hashes and what the choice among duplicates needs, one row a document."""
-    shape = run.recipe.dedup.minhash
+    config = run.minhash
     quality = frame["scores"].struct.field("quality") if "quality" in run.score_names else pl.lit(None, pl.Float64)
     columns = frame.select(
         "id",
@@ -144,14 +144,13 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
         pl.col("text").str.len_chars().cast(pl.Int64).alias("characters"),
         "retracted",
     )
-    if shape is None:
+    if config is None:
         return columns
-    config = MinHashConfig(shape.ngram, shape.bands, shape.rows)
     column = column or TextColumn(frame["text"])
     hashes = band_hashes(signatures(column, config), config)
     wordless = pl.Series(column.unit_counts == 0)
     named = [
         pl.when(wordless).then(None).otherwise(pl.Series(hashes[:, index])).alias(f"band_{index:03d}")
-        for index in range(shape.bands)
+        for index in range(config.bands)
     ]
     return columns.with_columns(named)

@@ -74,6 +74,58 @@ def train(
     assert status is None or ended == status, told
 
 
+def toys(config: str, manifest: str, out: str) -> None:
+    """A stage whose objective looks at a frozen model, and whose batches are made between steps."""
+    import torch
+
+    from schemas.manifest import load_manifest
+    from tests.trainers.toys import MadeBetween
+    from trainers.loop.stopping import StopSignals
+    from trainers.parallel.groups import is_first, start_parallel, stop_parallel
+    from trainers.stage import load_stage
+    from trainers.start import find_start
+    from trainers.train import experiment
+
+    loaded, told = load_stage(Path(config)), load_manifest(Path(manifest))
+    start_parallel(loaded)
+    run = experiment(loaded, told, Path(manifest), Path(out), find_start(loaded, told), None, True, StopSignals())
+    run.source.close()
+    run.source = MadeBetween(run.source.data, loaded, 0)
+    before = [parameter.detach().clone() for part in run.frozen for parameter in part.parameters()]
+    run.train()
+    after = [parameter for part in run.frozen for parameter in part.parameters()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True)), "frozen is frozen"
+    if is_first():
+        Path(out, "seen.json").write_text(json.dumps(run.source.seen))
+    from megatron.core.num_microbatches_calculator import unset_num_microbatches_calculator
+
+    unset_num_microbatches_calculator()
+    stop_parallel()
+
+
+def waits(seconds: float, limit: float, fails: bool = False) -> None:
+    """The first rank works alone for longer than the process group's limit."""
+    import time
+    from datetime import timedelta
+
+    import torch
+
+    from trainers.parallel import waiting
+    from trainers.parallel.groups import is_first
+
+    torch.distributed.distributed_c10d._set_pg_timeout(timedelta(seconds=limit), torch.distributed.group.WORLD)
+    waiting.SILENCE_SECONDS = 2.5
+
+    def build() -> int:
+        if is_first():
+            time.sleep(seconds)
+            if fails:
+                raise ValueError("no index")
+        return 1
+
+    assert waiting.first_alone(build) == 1
+
+
 def pack_and_alone(config: str, manifest: str) -> None:
     """Losses of packs are those of their conversations alone, token by token."""
     import torch

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from trainers.data.datasets import Blended
 from trainers.data.reader import BatchReader
-from trainers.loop.forward import run_micro_batches, summed_entropy
+from trainers.loop.forward import run_micro_batches, summed_entropy, with_frozen
 from trainers.loop.measures import held_out
 from trainers.objectives.objective import Objective, Told
 from trainers.stage import TrainConfig
 
 
 def validate(
-    config: TrainConfig, model: list[Any], objective: Objective, data: Blended, vocabulary: int
+    config: TrainConfig,
+    model: list[Any],
+    objective: Objective,
+    data: Blended,
+    vocabulary: int,
+    frozen: Sequence[Any] = (),
 ) -> dict[str, Any]:
     """What the log says of a validation; the model is left in training mode."""
     for part in model:
         part.eval()
     with torch.no_grad():
-        told, entropy = evaluate(config, model, objective, data, vocabulary if config.log.entropy else None)
+        told, entropy = evaluate(config, model, objective, data, vocabulary if config.log.entropy else None, frozen)
         found = held_out(told, data.tags)
         if entropy is not None:
             found["entropy"] = entropy
@@ -31,7 +37,12 @@ def validate(
 
 
 def evaluate(
-    config: TrainConfig, model: list[Any], objective: Objective, data: Blended, vocabulary: int | None = None
+    config: TrainConfig,
+    model: list[Any],
+    objective: Objective,
+    data: Blended,
+    vocabulary: int | None = None,
+    frozen: Sequence[Any] = (),
 ) -> tuple[Told, float | None]:
     """Losses over the held-out samples that the recipe asks for; with a vocabulary also the mean entropy in nats."""
     reader = BatchReader(data, config, 0)
@@ -39,6 +50,8 @@ def evaluate(
     summed = places = 0.0
     for _ in range(config.validation.batches):
         batches = [next(reader) for _ in range(config.whole_micro_batches)]
+        if objective.frozen:
+            batches = with_frozen(config, frozen, objective, batches)
         told = run_micro_batches(config, model, objective, batches, len(data.tags), forward_only=True)
         total, weight = total + told.total, weight + told.weight
         tags = [(a + c, b + d) for (a, b), (c, d) in zip(tags, told.by_tag, strict=True)]

@@ -11,6 +11,7 @@ of each token, shape (batch, whole sequence), or None where a row is one sequenc
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -103,8 +104,17 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
         """All sequences of a row in one call of the flash kernel for sequences of different lengths."""
         from torch.nn.attention.varlen import varlen_attn
 
-        longest = max(bounds.lengths)
+        taken = inspect.signature(varlen_attn).parameters
         query, key, value = (tensor[0].transpose(0, 1).contiguous() for tensor in (q, k, v))
+        if "enable_gqa" not in taken:  # torch before 2.12
+            key, value = (one.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for one in (key, value))
+        wanted: dict[str, Any] = {
+            "scale": self.scale,
+            "window_size": (-1, 0),
+            "is_causal": True,
+            "enable_gqa": q.shape[1] != k.shape[1],
+        }
+        longest = max(bounds.lengths)
         out = varlen_attn(
             query,
             key,
@@ -113,9 +123,7 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
             bounds.ends,
             longest,
             longest,
-            scale=self.scale,
-            window_size=(-1, 0),
-            enable_gqa=q.shape[1] != k.shape[1],
+            **{name: value for name, value in wanted.items() if name in taken},
         )
         assert isinstance(out, torch.Tensor)
         return out.transpose(0, 1)[None]

@@ -104,6 +104,18 @@ def activate_cpu_layer() -> bool:
     import megatron.core.tensor_parallel.random as megatron_random
     from megatron.core.tensor_parallel import layers
 
+    from trainers.parallel.guards import guard
+
+    guard(
+        {
+            "_get_cuda_rng_state": "aa26caaa069c5c4feff0f9f4e69f0f2a",
+            "_set_cuda_rng_state": "b179c9d95438b61c1d9b58e8e13cc653",
+        },
+        {
+            "_get_cuda_rng_state": megatron_random._get_cuda_rng_state,
+            "_set_cuda_rng_state": megatron_random._set_cuda_rng_state,
+        },
+    )
     layers.fused_weight_gradient_mlp_cuda = SimpleNamespace(wgrad_gemm_accum_fp32=_add_weight_gradient)
     layers._grad_accum_fusion_available = True
     buffers.dist_all_gather_func = _unless_alone(buffers.dist_all_gather_func)

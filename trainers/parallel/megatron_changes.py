@@ -13,7 +13,6 @@ from megatron.core.dist_checkpointing.strategies.torch import MCoreSavePlanner
 from megatron.core.dist_checkpointing.utils import extract_sharded_tensors_and_factories
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from megatron.core.tensor_parallel import layers
-from megatron.core.tensor_parallel import random as megatron_random
 from megatron.core.transformer import attention
 from megatron.core.transformer.mlp import MLP
 
@@ -21,7 +20,7 @@ from trainers.model.rotary import rotate
 from trainers.parallel.flat_share import sharded_shares
 from trainers.parallel.guards import guard
 
-# What is changed in this file and in `cpu_layer`, `model/feed_forward`, and what the changes call.
+# What is changed in this file and in `model/feed_forward`, and what the changes call.
 guard(
     {
         "attention.apply_rotary_pos_emb": "2752798f27ef46ca8a977e6f63e3f001",
@@ -31,8 +30,6 @@ guard(
         "_set_main_param_and_optimizer_states": "93c254228283b2df0147fe436a2fe5d9",
         "_get_main_param_and_optimizer_states": "b4a1328a3db8a0b2675733b9d007aef8",
         "_get_model_param_range_map": "3efe94941ef0be621cefee79cd2a2e9b",
-        "random._get_cuda_rng_state": "aa26caaa069c5c4feff0f9f4e69f0f2a",
-        "random._set_cuda_rng_state": "b179c9d95438b61c1d9b58e8e13cc653",
         "LinearWithGradAccumulationAndAsyncCommunication.backward": "b50b2ea4a1c9027040516475a8b40a0b",
         "MLP.forward": "c68406f3ca95514d26cb5a883f94aa23",
     },
@@ -49,8 +46,6 @@ guard(
                 "_get_model_param_range_map",
             )
         },
-        "random._get_cuda_rng_state": megatron_random._get_cuda_rng_state,
-        "random._set_cuda_rng_state": megatron_random._set_cuda_rng_state,
         "LinearWithGradAccumulationAndAsyncCommunication.backward": (
             layers.LinearWithGradAccumulationAndAsyncCommunication.backward
         ),

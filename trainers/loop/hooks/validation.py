@@ -17,4 +17,4 @@ class Validation(Hook):
         """Validate where it is due."""
         due = step.number % run.config.validation.every == 0 or step.number == run.total
         if due and self.data is not None:
-            step.values |= validate(run.config, run.model, run.objective, self.data, run.vocabulary)
+            step.values |= validate(run.config, run.model, run.objective, self.data, run.vocabulary, run.frozen)

@@ -1,0 +1,91 @@
+"""The loop's seams, each proven by a toy: a second, frozen model, and batches that are made between steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the train extra is not installed")
+pytest.importorskip("megatron.core", reason="the train extra is not installed")
+
+from schemas.errors import WrongCall
+from tests.trainers.conftest import log, stage
+from tests.trainers.ranks import run
+
+pytestmark = pytest.mark.slow
+TOY = (("name: tiny", "name: toy\nobjective: stay_near"), ("steps: 20", "steps: 8"))
+
+
+@pytest.fixture(scope="module")
+def toys(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy stage on one process, and on two of each kind."""
+    folder = tmp_path_factory.mktemp("toys")
+    for world, layouts in ((1, {"alone": "tensor: 1"}), (2, {"tensor": "tensor: 2", "pipeline": "pipeline: 2"})):
+        jobs = []
+        for name, layout in layouts.items():
+            recipe = stage(folder, name, layout, *TOY)
+            jobs.append(("toys", {"config": str(recipe), "manifest": str(corpus), "out": str(folder / name)}))
+        run(world, jobs)
+    return folder
+
+
+def test_an_objective_may_look_at_a_frozen_model(toys: Path) -> None:
+    records = log(toys / "alone")
+    distances = [one["distance"] for one in records]
+    assert distances[0] == pytest.approx(0.0, abs=1e-9), "at first both models are one"
+    assert distances[-1] > 1e-4
+    assert records[-1]["loss"] < records[0]["loss"]
+
+
+def test_batches_may_be_made_from_the_model_between_steps(toys: Path) -> None:
+    learned = [one["learned_tokens"] for one in log(toys / "alone")]
+    assert learned[1::2] == [2 * one for one in learned[::2]]
+    seen = json.loads((toys / "alone" / "seen.json").read_text())
+    assert len(seen) == len(set(seen)) == 8, "the source saw the weights of every step"
+
+
+@pytest.mark.parametrize("layout", ["tensor", "pipeline"])
+def test_both_seams_hold_in_every_layout(toys: Path, layout: str) -> None:
+    for one, other in zip(log(toys / "alone"), log(toys / layout), strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], abs=1e-4)
+        assert other["distance"] == pytest.approx(one["distance"], abs=1e-4)
+
+
+def test_an_unknown_objective_is_refused_with_the_nearest() -> None:
+    from trainers.objectives.objective import OBJECTIVES
+
+    with pytest.raises(WrongCall, match="unknown objective 'next_tokens'; did you mean 'next_token'"):
+        OBJECTIVES.get("next_tokens")
+
+
+def test_waiting_is_for_a_heartbeat_and_not_for_a_clock(tmp_path: Path) -> None:
+    """The first rank works for longer than the others' collective would wait; one that dies is told."""
+    run(2, [("waits", {"seconds": 7.0, "limit": 3.0})], timeout=60)
+    errors = run(2, [("waits", {"seconds": 1.0, "limit": 3.0, "fails": True})], timeout=60, check=False)
+    assert "the first rank failed: no index" in errors[1]
+
+
+def test_two_trainings_on_one_folder_are_refused(corpus: Path, tmp_path: Path) -> None:
+    from storage.lease import leased
+
+    out = tmp_path / "out"
+    recipe = stage(tmp_path, "held", "tensor: 1", ("steps: 20", "steps: 2"))
+    with leased(out, "another training"):
+        run(
+            1,
+            [
+                (
+                    "train",
+                    {
+                        "config": str(recipe),
+                        "manifest": str(corpus),
+                        "out": str(out),
+                        "refused": "in use by process",
+                        "status": 2,
+                    },
+                )
+            ],
+        )
+    assert not list(out.glob("*")), "nothing was written"
