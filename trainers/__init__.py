@@ -2,5 +2,8 @@
 
 import warnings
 
+from trainers.quick_import import import_quickly
+
 # Megatron-Core says on import, in every process, that Apex and Transformer Engine are absent.
 warnings.filterwarnings("ignore", module=r"megatron\.")
+import_quickly()

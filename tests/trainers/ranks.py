@@ -1,16 +1,21 @@
-"""Several jobs on one set of gloo processes: importing torch and Megatron-Core is paid once.
+"""Jobs on sets of gloo processes that stay for all tests: importing torch and Megatron-Core is paid once.
 
-`run(world, jobs)` starts the processes; a job is the name of a function below and its arguments.
+`run(world, jobs)` hands jobs to the processes of that world; a job is the name of a function below and
+its arguments. Where a job fails its processes end, and the next call starts others.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,16 +24,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 Job = tuple[str, dict[str, Any]]
 
 
-def run(world: int, jobs: list[Job], timeout: float = 300.0, check: bool = True) -> list[str]:
-    """Perform jobs, one after the other, on `world` processes; returns each process's standard error."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "jobs.json"
-        told.write_text(json.dumps(jobs))
-        processes = []
-        for rank in range(world):
+class _Group:
+    """Processes that stay for the jobs of many tests, until one of them fails."""
+
+    def __init__(self, world: int) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.errors = [tempfile.TemporaryFile() for _ in range(world)]  # noqa: SIM115
+        self.processes = []
+        for rank, errors in enumerate(self.errors):
             environment = {
                 **os.environ,
                 "RANK": str(rank),
@@ -40,16 +45,73 @@ def run(world: int, jobs: list[Job], timeout: float = 300.0, check: bool = True)
                 "OMP_NUM_THREADS": "1",
                 "PYTHONWARNINGS": "ignore",
             }
-            command = [sys.executable, "-W", "ignore", "-m", "tests.trainers.ranks", str(told)]
-            processes.append(
-                subprocess.Popen(command, env=environment, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+            command = [sys.executable, "-W", "ignore", "-m", "tests.trainers.ranks"]
+            self.processes.append(
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    cwd=REPOSITORY,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                )
             )
-        errors = [process.communicate(timeout=timeout)[1] for process in processes]
-        if check:
-            wrong = [error for process, error in zip(processes, errors, strict=True) if process.returncode]
-            first = sorted(wrong, key=lambda error: "Connection closed by peer" in error)
-            assert not wrong, first[0][-4000:]
-        return errors
+
+    def perform(self, jobs: list[Job], timeout: float) -> list[str]:
+        """Standard error of every process that failed; where one did, all are ended."""
+        for process in self.processes:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(jobs).encode() + b"\n")
+            process.stdin.flush()
+        until = time.monotonic() + timeout
+        told = [_line(process, until) for process in self.processes]
+        if all(one == b"done\n" for one in told):
+            return []
+        self.end()
+        return [self._error(number) for number, one in enumerate(told) if one != b"done\n"]
+
+    def _error(self, number: int) -> str:
+        self.errors[number].seek(0)
+        return self.errors[number].read().decode(errors="replace")
+
+    def end(self) -> None:
+        """The processes end by themselves where they can, else at once."""
+        for process in self.processes:
+            with contextlib.suppress(OSError):
+                process.stdin.close()  # type: ignore[union-attr]
+        for process in self.processes:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _line(process: subprocess.Popen[bytes], until: float) -> bytes:
+    """The next line that a process says, or nothing where it ends or takes too long."""
+    assert process.stdout is not None
+    while time.monotonic() < until:
+        ready, _, _ = select.select([process.stdout], [], [], 0.2)
+        if ready:
+            return process.stdout.readline()
+    process.kill()
+    return b""
+
+
+_groups: dict[int, _Group] = {}
+atexit.register(lambda: [group.end() for group in _groups.values()])
+
+
+def run(world: int, jobs: list[Job], timeout: float = 300.0, check: bool = True) -> list[str]:
+    """Perform jobs, one after the other, on `world` processes; returns what those that failed wrote."""
+    group = _groups.setdefault(world, _Group(world)) if world not in _groups else _groups[world]
+    wrong = group.perform(jobs, timeout)
+    if wrong:
+        del _groups[world]
+    if check:
+        first = sorted(wrong, key=lambda error: "Connection closed by peer" in error)
+        assert not wrong, first[0][-4000:]
+    return wrong
 
 
 def train(
@@ -314,9 +376,14 @@ def main() -> None:
     activate_cpu_layer()
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=120))
-    for name, arguments in json.loads(Path(sys.argv[1]).read_text()):
-        globals()[name](**arguments)
-        torch.distributed.barrier()
+    said = os.fdopen(os.dup(1), "wb")  # what jobs print goes to standard error
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        for name, arguments in json.loads(line):
+            globals()[name](**arguments)
+            torch.distributed.barrier()
+        said.write(b"done\n")
+        said.flush()
     torch.distributed.destroy_process_group()
 
 

@@ -64,14 +64,14 @@ def test_waiting_is_for_a_heartbeat_and_not_for_a_clock(tmp_path: Path) -> None:
     """The first rank works for longer than the others' collective would wait; one that dies is told."""
     run(2, [("waits", {"seconds": 7.0, "limit": 3.0})], timeout=60)
     errors = run(2, [("waits", {"seconds": 1.0, "limit": 3.0, "fails": True})], timeout=60, check=False)
-    assert "the first rank failed: no index" in errors[1]
+    assert any("the first rank failed: no index" in one for one in errors)
 
 
 def test_two_trainings_on_one_folder_are_refused(corpus: Path, tmp_path: Path) -> None:
     from storage.lease import leased
 
     out = tmp_path / "out"
-    recipe = stage(tmp_path, "held", "tensor: 1", ("steps: 20", "steps: 2"))
+    recipe = stage(tmp_path, "held", "tensor: 1", ("steps: 20", "steps: 6"))
     with leased(out, "another training"):
         run(
             1,

@@ -21,7 +21,6 @@ from megatron.core.tensor_parallel.mappings import gather_from_sequence_parallel
 from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_config import TransformerConfig
-from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
 from trainers.model.bounds import RowBounds, bounds_of
@@ -137,7 +136,7 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
         starts = chunk_starts(parallel_state.get_context_parallel_rank(), size, length)
         for chunk, start in zip(q.split(length, dim=2), starts, strict=True):
             end = start + length
-            mask: Any = causal_lower_right(length, end)
+            mask: Any
             if sequences is not None:
                 order = torch.arange(end, device=q.device)
                 same = sequences[:, start:end, None] == sequences[:, None, :end]
@@ -146,6 +145,10 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
                 # torch's lower-right causal bias has no grouped queries on CPUs.
                 order = torch.arange(end)
                 mask = order[None, :] <= order[start:end, None]
+            else:
+                from torch.nn.attention.bias import causal_lower_right  # loads torch's compilers
+
+                mask = causal_lower_right(length, end)
             out.append(self._attend(chunk, k[:, :, :end], v[:, :, :end], mask))
         return torch.cat(out, dim=2)
 
