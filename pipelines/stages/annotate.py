@@ -26,7 +26,6 @@ from textcolumns.columns import TextColumn
 STAGE: Final = "annotate"
 PRINTS: Final = ".prints.parquet"
 LINE_HASHES: Final = ".lines.parquet"
-LINE_ROWS: Final = 100_000  # lines a row group: what a part of the hashes reads at most too much
 
 
 def bands(run: RunFolder) -> int:
@@ -104,9 +103,7 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
                     lines.append(line_hashes(Batch(alive, done.alive), run, printed))
                 printed += alive.height
     with ParquetRows(line_file, LINES) as line_rows:
-        # By hash, so that a part of the hashes is read by its row groups alone.
-        for rows in pl.concat(lines).sort("line", "row").iter_slices(LINE_ROWS):
-            line_rows.append(rows)
+        line_rows.append(pl.concat(lines).sort("line", "row"))
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {
         "documents": documents,

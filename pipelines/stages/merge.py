@@ -18,7 +18,7 @@ from storage.columnar import open_arrow, write_arrow
 from storage.places import Place
 
 STAGE: Final = "merge"
-FAN_IN: Final = 64
+FAN_IN: Final = 16
 ROWS_A_BATCH: Final = 1024
 
 

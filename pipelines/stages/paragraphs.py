@@ -1,7 +1,13 @@
-"""Find lines that stand in many of the documents that stay."""
+"""Find lines that stand in many of the documents that stay.
+
+Where there are many partitions their lines are first joined, some dozens of files into one, sorted by
+hash; each range of the hashes then reads its row groups of few files, so that the cost grows with the
+lines and not with partitions times ranges.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
@@ -16,21 +22,32 @@ from pipelines.stages.annotate import LINE_HASHES
 from pipelines.stages.annotate import STAGE as ANNOTATE
 from pipelines.stages.cluster import STAGE as CLUSTER
 from pipelines.stages.group import earlier_prints, row_offsets
-from storage.columnar import read_parquet, scan_parquet, write_parquet
+from storage.columnar import ParquetRows, read_parquet, scan_parquet, write_parquet
+from storage.places import Place
 
 STAGE: Final = "paragraphs"
-# What one task holds in memory: the lines of so many partitions' worth, some 30 MB of hashes.
-PARTITIONS_A_PART: Final = 16
+# What one task holds in memory: the lines of so many partitions, some tens of megabytes of hashes.
+PARTITIONS_A_TASK: Final = 64
+JOINED: Final = "lines-"
+
+
+def line_files(run: RunFolder) -> list[tuple[RunFolder, int]]:
+    """Every partition of this run and of those that it is held against, in the order of row numbers."""
+    return [(one, number) for one in (run, *run.against) for number in range(len(one.plan.partitions))]
 
 
 def parts(run: RunFolder) -> int:
-    """Into how many ranges the hashes are cut: with more documents, not with larger ranges."""
-    return max(1, -(-len(row_offsets_of_runs(run)) // PARTITIONS_A_PART))
+    """Into how many ranges the hashes are cut: with more documents there are more, not larger ones."""
+    return -(-len(line_files(run)) // PARTITIONS_A_TASK)
 
 
-def row_offsets_of_runs(run: RunFolder) -> list[tuple[RunFolder, int]]:
-    """Every partition of this run and of those that it is held against, in the order of row numbers."""
-    return [(one, number) for one in (run, *run.against) for number in range(len(one.plan.partitions))]
+def levels(run: RunFolder) -> list[list[str]]:
+    """Files to join where there are several ranges, then one task a range."""
+    if not run.recipe.dedup.paragraphs:
+        return []
+    count = parts(run)
+    joins = [f"{JOINED}{number:05d}" for number in range(count)] if count > 1 else []
+    return [joins, part_names(run)]
 
 
 def part_names(run: RunFolder) -> list[str]:
@@ -38,23 +55,35 @@ def part_names(run: RunFolder) -> list[str]:
     return [f"{part:05d}" for part in range(parts(run))] if run.recipe.dedup.paragraphs else []
 
 
+def _reads(run: RunFolder, task: str) -> list[Outputs]:
+    if task.startswith(JOINED):
+        number = int(task.removeprefix(JOINED))
+        chosen = line_files(run)[number * PARTITIONS_A_TASK : (number + 1) * PARTITIONS_A_TASK]
+        return [Outputs(ANNOTATE, one.partition_name(at), LINE_HASHES) for one, at in chosen if one is run]
+    return [Outputs(ANNOTATE, ending=LINE_HASHES), Outputs(CLUSTER, ending=".parquet")]
+
+
 @stage(
     STAGE,
     title="find repeated lines",
     after=(CLUSTER,),
-    cut="keys",
+    cut="tree",
     unit="parts",
-    tasks=part_names,
-    reads=lambda run, task: [Outputs(ANNOTATE, ending=LINE_HASHES), Outputs(CLUSTER, ending=".parquet")],
+    tasks=lambda run: [task for level in levels(run) for task in level],
+    levels=levels,
+    reads=_reads,
     writes=lambda run, task: [run.stage_file(STAGE, f"{task}.parquet")],
     settings=lambda run, task: {
         "paragraphs": run.recipe.dedup.model_dump(mode="json")["paragraphs"],
         "parts": parts(run),
+        "rows": row_offsets(run)[-1],
         **earlier_prints(run),
     },
 )
 def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
-    """Repeated lines of one range of the hashes, documents that deduplication dropped left out."""
+    """Repeated lines of one range of the hashes, documents that deduplication dropped left out; or files joined."""
+    if task.startswith(JOINED):
+        return _join(run, int(task.removeprefix(JOINED)))
     wanted = run.recipe.dedup.paragraphs
     assert wanted is not None
     dropped = pl.concat(
@@ -67,16 +96,45 @@ def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
     return {"lines": repeated.height}
 
 
+def _join(run: RunFolder, number: int) -> dict[str, Any]:
+    lines = pl.concat([pl.DataFrame(schema=LINES), *_numbered_lines(run, number)]).sort("line", "row")
+    hashes = lines["line"].to_numpy()
+    edges = [int(np.searchsorted(hashes, np.uint64(_range(run, part)[0]))) for part in range(parts(run))]
+    with ParquetRows(run.stage_file(STAGE, f"{JOINED}{number:05d}.parquet"), LINES) as out:
+        for start, end in itertools.pairwise([*edges, lines.height]):  # a row group a range
+            out.append(lines[start:end])
+    return {"lines": lines.height}
+
+
+def _range(run: RunFolder, part: int) -> tuple[int, int]:
+    """The first and the last hash of a range."""
+    count = parts(run)
+    return part * 2**64 // count, (part + 1) * 2**64 // count - 1
+
+
+def _numbered_lines(run: RunFolder, number: int) -> Iterator[pl.DataFrame]:
+    """Lines of one group of partitions, with the numbers of their rows through all of them."""
+    offsets = row_offsets(run)
+    first = number * PARTITIONS_A_TASK
+    for place, (one, at) in enumerate(line_files(run)[first : first + PARTITIONS_A_TASK], first):
+        path = one.stage_file(ANNOTATE, f"{one.partition_name(at)}{LINE_HASHES}")
+        if path.exists():
+            row = (pl.col("row").cast(pl.UInt64) + offsets[place]).cast(pl.UInt32)
+            yield read_parquet(path).with_columns(row.alias("row"))
+
+
 def _lines(run: RunFolder, part: int) -> Iterator[pl.DataFrame]:
     """Lines whose hash lies in one range; row groups of other ranges are passed over by their statistics."""
-    count = parts(run)
-    low, high = ((part + at) * 2**64 // count for at in (0, 1))
-    for (one, number), first in zip(row_offsets_of_runs(run), row_offsets(run), strict=False):
-        path = one.stage_file(ANNOTATE, f"{number:05d}{LINE_HASHES}")
-        if path.exists():
-            inside = (pl.col("line") >= low) & (pl.col("line") <= high - 1)
-            found = scan_parquet(path).filter(inside).collect()
-            yield found.with_columns((pl.col("row").cast(pl.UInt64) + first).cast(pl.UInt32).alias("row"))
+    if parts(run) == 1:
+        yield from _numbered_lines(run, 0)
+        return
+    low, high = _range(run, part)
+    inside = (pl.col("line") >= low) & (pl.col("line") <= high)
+    yield scan_parquet(_joined_files(run)).filter(inside).collect()
+
+
+def _joined_files(run: RunFolder) -> list[Place]:
+    return [run.stage_file(STAGE, f"{JOINED}{number:05d}.parquet") for number in range(parts(run))]
 
 
 @lru_cache(maxsize=1)

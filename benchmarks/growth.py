@@ -1,0 +1,193 @@
+"""Ten times the input should cost at most eleven times the time: each place that once grew faster, small and ten times as large.
+
+    python benchmarks/growth.py
+
+One JSON line each: what, seconds of both sizes (the best of three), their ratio. Then the time of a
+query of `curate similar` over 100,000 documents, after the index is built.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from dedup.decontamination import cut_spans
+from dedup.lsh_index import build, near
+from dedup.minhash import MinHashConfig, signatures
+from dedup.paragraphs import LINES
+from pipelines.plan import Plan
+from pipelines.run_folder import RunFolder, unwritten
+from pipelines.stage import STAGES
+from pipelines.stages import merge, paragraphs, shards
+from schemas.conversation import Conversation, Turn
+from schemas.recipe import Recipe
+from sources.inputs import InputFile
+from storage.columnar import write_arrow, write_parquet
+from textcolumns.columns import TextColumn
+from tokenization.chat_template import built_in
+from tokenization.conversations import encode_conversations
+from tokenization.shards import shard_schema, shuffle_keys
+from tokenization.tokenizer import END_OF_TEXT, TextTokenizer, train_tokenizer
+
+GOAL = 11.0
+TIMES = 10
+
+
+def best_of_three(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def told(name: str, make: Callable[[int], Callable[[], object]], size: int) -> None:
+    """Time both sizes; what `make` prepares is not timed."""
+    small, large = (best_of_three(make(count)) for count in (size, TIMES * size))
+    print(
+        json.dumps(
+            {
+                "what": name,
+                "small": round(small, 4),
+                "large": round(large, 4),
+                "ratio": round(large / small, 2),
+                "goal": GOAL,
+            }
+        ),
+        flush=True,
+    )
+
+
+def spans(count: int) -> Callable[[], object]:
+    text = "A sentence about the heart and its valves. " * count
+    found = [(start, start + 20) for start in range(0, len(text) - 30, 215)]
+    return lambda: cut_spans(text, found)
+
+
+def conversations(count: int) -> Callable[[], object]:
+    trained = train_tokenizer(iter([["the heart has four valves and each opens one way " * 50]]), 400)
+    tokenizer = TextTokenizer(trained, END_OF_TEXT, trained.token_to_id(END_OF_TEXT))
+    talk = Conversation(
+        turns=(Turn(role="user", content="What is a valve?"), Turn(role="assistant", content="It opens one way."))
+    )
+    frame = pl.DataFrame({"text": [talk.text()] * count, "conversation": [talk.beside()] * count})
+    return lambda: encode_conversations(frame, tokenizer, built_in("chatml", tokenizer), 256, cut=True)
+
+
+def a_run(folder: Path, partitions: int, shard_count: int) -> RunFolder:
+    """A run of so many partitions that exists as far as the two stages look."""
+    recipe = Recipe.model_validate(
+        {
+            "name": "growth",
+            "sources": [{"name": "s", "files": "*", "source_type": "web"}],
+            "dedup": {"paragraphs": {"min_documents": 3}},
+            "mixtures": {"pretrain": {"components": [{"name": "all"}], "shards": shard_count}},
+        }
+    )
+    plan = Plan(tuple((InputFile("s", f"{n}", f"{n}", 1),) for n in range(partitions)), ())
+    run = unwritten(recipe, plan, {})
+    object.__setattr__(run, "path", folder)
+    run.__dict__["identity"] = str(folder)
+    return run
+
+
+def repeated_lines(partitions: int) -> Callable[[], object]:
+    folder = Path(tempfile.mkdtemp())
+    run = a_run(folder, partitions, 1)
+    chance = np.random.default_rng(1)
+    for number in range(partitions):
+        lines = pl.DataFrame(
+            {
+                "row": chance.integers(0, 50, 2000).astype(np.uint32),
+                "line": chance.integers(0, 2**63, 2000).astype(np.uint64),
+            },
+            schema=LINES,
+        )
+        write_parquet(run.stage_file("annotate", f"{number:05d}.lines.parquet"), lines.sort("line"), row_group_size=500)
+        write_parquet(
+            run.stage_file("annotate", f"{number:05d}.prints.parquet"),
+            pl.DataFrame({"id": [str(n) for n in range(50)]}),
+        )
+    for name in ("decisions.parquet", "replaced.parquet"):
+        write_parquet(run.stage_file("cluster", name), pl.DataFrame(schema={"row": pl.UInt32, "dropped_by": pl.String}))
+    return lambda: [paragraphs.find_repeated(run, task) for level in paragraphs.levels(run) for task in level]
+
+
+def shuffled_shards(partitions: int) -> Callable[[], object]:
+    folder = Path(tempfile.mkdtemp())
+    run = a_run(folder, partitions, max(1, partitions // 8))
+    for number in range(partitions):
+        ids = pl.Series([f"{number:016x}{row:016x}" for row in range(40)])
+        keys = shuffle_keys(ids, 17)
+        order = keys.arg_sort()
+        table = pa.table(
+            {
+                "key": keys.gather(order).to_arrow(),
+                "doc_id": ids.gather(order).to_arrow().cast(pa.string()),
+                "source": pa.array([0] * 40, pa.int16()),
+                "authority": pa.array([0] * 40, pa.int8()),
+                "partition": pa.array([number] * 40, pa.int32()),
+                "in:pretrain/all": pa.array([1] * 40, pa.int32()),
+                "input_ids": pa.array([list(range(60))] * 40, pa.large_list(pa.int32())),
+            }
+        )
+        write_arrow(run.stage_file("tokens", f"{number:05d}.arrow"), iter([table]), table.schema)
+    assert shard_schema(False)
+
+    def work() -> None:
+        for level in merge.levels(run):
+            for task in level:
+                merge.join_files(run, task)
+        for task in shards.shard_tasks(run):
+            shards.write_shard_rows(run, task)
+
+    return work
+
+
+def similar(documents: int) -> None:
+    """A query over so many documents, the index being there."""
+    chance = np.random.default_rng(2)
+    words = np.array([f"word{number}" for number in range(5000)])
+    texts = [" ".join(row) for row in words[chance.integers(0, 5000, (documents, 40))]]
+    config = MinHashConfig()
+    started = time.perf_counter()
+    index = build(signatures(TextColumn(pl.Series(texts)), config), config)
+    built = time.perf_counter() - started
+    query = signatures(TextColumn(pl.Series([texts[7]])), config)
+    seconds = best_of_three(lambda: near(index, query, 0.0))
+    print(
+        json.dumps(
+            {
+                "what": f"near documents of {documents:,}",
+                "build_seconds": round(built, 2),
+                "query_seconds": round(seconds, 5),
+                "goal": 1.0,
+            }
+        )
+    )
+
+
+def main() -> None:
+    STAGES.names()
+    cases: list[tuple[str, Any, int]] = [
+        ("spans cut out of one text", spans, 2000),
+        ("conversations by a chat template", conversations, 300),
+        ("repeated lines over partitions", repeated_lines, 100),
+        ("shards over partitions, both ten times as many", shuffled_shards, 100),
+    ]
+    for name, make, size in cases:
+        told(name, make, size)
+    similar(100_000)
+
+
+if __name__ == "__main__":
+    main()
