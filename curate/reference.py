@@ -7,7 +7,7 @@ are stale.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,7 @@ def steps_command(name: str | None, as_json: bool) -> None:
       curate steps gopher_quality
       curate steps --json
     """
-    told = [step_told(one, entry) for one, entry in STEPS.items() if name in (None, one)]
-    if name is not None and not told:
-        STEPS.get(name)
-    _print(told, STEPS, name is not None, as_json)
+    _list(STEPS, step_told, name, as_json)
 
 
 @click.command("readers")
@@ -55,10 +52,7 @@ def readers_command(name: str | None, as_json: bool) -> None:
       curate readers jats
       curate readers --json
     """
-    told = [reader_told(one, entry) for one, entry in FORMATS.items() if name in (None, one)]
-    if name is not None and not told:
-        FORMATS.get(name)
-    _print(told, FORMATS, name is not None, as_json)
+    _list(FORMATS, reader_told, name, as_json)
 
 
 def step_told(name: str, entry: StepKind) -> dict[str, Any]:
@@ -98,18 +92,21 @@ def _step_example(name: str, entry: StepKind) -> str:
     return f"- {name}: {{{given}}}"
 
 
-def _print(told: list[dict[str, Any]], registry: Registry[Any], whole: bool, as_json: bool) -> None:
+def _list(registry: Registry[Any], tell: Callable[[str, Any], dict[str, Any]], name: str | None, as_json: bool) -> None:
+    """All entries of a registry, a line each, or one in full; and which plug-ins are left out."""
+    entries = dict(registry.items()) if name is None else {name: registry.get(name)}
+    told = [tell(one, entry) for one, entry in entries.items()]
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False, indent=1))
-    elif whole:
+    elif name is not None:
         click.echo("\n".join(_whole(told[0])))
     else:
         width = max(len(one["name"]) for one in told)
         for one in told:
             origin = "" if one["from"] == OURS else f"  [{one['from']}]"
             click.echo(f"{one['name']:<{width}}  {one['summary']}{origin}")
-    for origin, why in registry.broken.items():
-        click.echo(f"warning: plug-in {origin} could not be imported and is left out: {why}", err=True)
+    for plugin, why in registry.broken.items():
+        click.echo(f"warning: plug-in {plugin} could not be imported and is left out: {why}", err=True)
 
 
 def _whole(one: dict[str, Any]) -> Iterator[str]:

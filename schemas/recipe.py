@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from schemas.conversation import ROLES, TOLD_BESIDE
 from schemas.document import Grade, SourceType
@@ -257,20 +266,13 @@ class Recipe(Strict):
     def _unique(cls, value: list[Source]) -> list[Source]:
         return _unique_names(value, "source")
 
-    @field_validator("mixtures")
+    @field_validator("mixtures", "classifiers")
     @classmethod
-    def _mixture_names(cls, value: dict[str, Mixture]) -> dict[str, Mixture]:
+    def _names_of_files(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         for name in value:
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
-                raise ValueError(f"mixture name {name!r} may hold letters, digits, '.', '_' and '-'")
-        return value
-
-    @field_validator("classifiers")
-    @classmethod
-    def _classifier_names(cls, value: dict[str, TrainedClassifier]) -> dict[str, TrainedClassifier]:
-        for name in value:
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
-                raise ValueError(f"classifier name {name!r} may hold letters, digits, '.', '_' and '-'")
+                kind = str(info.field_name).removesuffix("s")
+                raise ValueError(f"{kind} name {name!r} may hold letters, digits, '.', '_' and '-'")
         return value
 
 

@@ -272,11 +272,6 @@ def paragraphs(lines: list[Line]) -> list[str]:
     return blocks
 
 
-def _same_block(previous: Line, line: Line) -> bool:
-    """A caption's later lines look like text."""
-    return line.kind == previous.kind or (previous.kind, line.kind) == ("caption", "text")
-
-
 def _continues(previous: Line, line: Line) -> bool:
     """Whether `line` goes on with the paragraph of `previous`."""
     ends = previous.text.rstrip()[-1:] in ".!?。！？:："

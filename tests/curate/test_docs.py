@@ -37,3 +37,19 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", readme):
         assert (REPOSITORY / target).exists(), f"README.md links to {target}, which does not exist"
+
+
+def test_examples_of_the_readme_are_those_of_the_plugin() -> None:
+    """They are type-checked there, and a test runs them."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for name in ("exclamations.py", "subtitles.py"):
+        code = (REPOSITORY / "examples" / "plugin" / "lecture_plugin" / name).read_text(encoding="utf-8")
+        assert code in readme, f"README.md shows another {name}"
+
+
+def test_architecture_points_to_files_of_under_a_hundred_lines() -> None:
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(\.\./([a-z_/]+\.py)\)", page)
+    assert len(targets) == 5
+    for target in targets:
+        assert len((REPOSITORY / target).read_text(encoding="utf-8").splitlines()) < 100, target
