@@ -20,8 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 Job = tuple[str, dict[str, Any]]
+MOST_THREADS = 300
 
 
 class _Group:
@@ -70,6 +73,10 @@ class _Group:
         self.end()
         return [self._error(number) for number, one in enumerate(told) if one != b"done\n"]
 
+    def threads(self) -> int:
+        """Threads of one of the processes."""
+        return psutil.Process(self.processes[0].pid).num_threads()
+
     def _error(self, number: int) -> str:
         self.errors[number].seek(0)
         return self.errors[number].read().decode(errors="replace")
@@ -103,7 +110,13 @@ atexit.register(lambda: [group.end() for group in _groups.values()])
 
 
 def run(world: int, jobs: list[Job], timeout: float = 300.0, check: bool = True) -> list[str]:
-    """Perform jobs, one after the other, on `world` processes; returns what those that failed wrote."""
+    """Perform jobs, one after the other, on `world` processes; returns what those that failed wrote.
+
+    gloo has a thread for each process group, which wakes a hundred times a second, and Megatron-Core
+    makes fifty groups a model that are never let go: so only one set of processes is kept, and not long.
+    """
+    for other in [one for one in _groups if one != world or _groups[one].threads() > MOST_THREADS]:
+        _groups.pop(other).end()
     group = _groups.setdefault(world, _Group(world)) if world not in _groups else _groups[world]
     wrong = group.perform(jobs, timeout)
     if wrong:

@@ -59,9 +59,14 @@ def seed_everything(seed: int) -> None:
 
 
 def stop_parallel() -> None:
-    """Leave the process groups."""
+    """Leave the process groups, and end them."""
     if parallel_state.is_initialized():
         parallel_state.destroy_model_parallel()
+    if torch.distributed.is_initialized():
+        whole = torch.distributed.group.WORLD
+        for group in list(torch.distributed.distributed_c10d._world.pg_map):
+            if group is not whole:
+                torch.distributed.destroy_process_group(group)
     if _ours and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
