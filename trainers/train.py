@@ -65,10 +65,7 @@ def train_stage(
     start_parallel(config)
     try:
         with _only_writer(out, config.name):
-            run: Experiment | None = experiment(
-                config, manifest, folder, out, start, stop_after, quiet, signals or StopSignals()
-            )
-            run.train()
+            experiment(config, manifest, folder, out, start, stop_after, quiet, signals or StopSignals()).train()
     finally:
         unset_num_microbatches_calculator()
         stop_parallel()
