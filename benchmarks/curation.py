@@ -4,7 +4,7 @@
 
 Documents are the ChinaXiv preprints, textbook sections and articles, repeated with changed words
 until there are enough. datatrove runs its own reader and blocks in its own executor; we run our
-`read` stage in ours. Times are of the whole call: start of processes, reading, work, writing.
+stages `read` and `annotate` in ours. Times are of the whole call: start of processes, reading, work, writing.
 """
 
 from __future__ import annotations
@@ -112,14 +112,16 @@ def timed(call: Callable[[], Any]) -> tuple[float, float]:
 
 
 def run_ours(folder: Path, out: Path, workers: int, steps: str, minhash: str, language: str) -> None:
-    """Our `read` stage over the files, by our default engine."""
-    from pipelines.engines.datatrove_engine import run_stages
+    """Our stages `read` and `annotate` over the files, by our default engine."""
+    from pipelines.engines.datatrove_engine import execute
     from pipelines.prepare import prepare_run
+    from pipelines.stage import waves
 
     recipe = out.parent / f"{out.name}.yaml"
     recipe.write_text(RECIPE.format(steps=steps, minhash=minhash, language=language))
     run = prepare_run(recipe, folder, out)
-    run_stages(run.path, ["read"], workers)
+    stages = [(stage.name, tasks) for stage, tasks in waves(run) if stage.name in ("read", "annotate")]
+    execute(run, stages, workers)
 
 
 def run_datatrove(folder: Path, out: Path, workers: int, blocks: list[Any]) -> None:

@@ -65,13 +65,11 @@ def side_by_side(run: Path, size: str, steps: int) -> None:
     import torch
 
     from schemas.manifest import load_manifest
-    from trainers.data.reader import BatchReader
-    from trainers.loop.spikes import SpikeWatch
     from trainers.loop.stopping import StopSignals
     from trainers.parallel.groups import start_parallel
     from trainers.stage import load_stage
     from trainers.start import find_start
-    from trainers.train import _Run
+    from trainers.train import experiment
 
     torch.set_num_threads(os.cpu_count() or 1)
     shape = SIZES[size]
@@ -80,27 +78,17 @@ def side_by_side(run: Path, size: str, steps: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         config, manifest = load_stage(stage(Path(scratch), size, steps + 5)), load_manifest(run)
         start_parallel(config)
-        mine = _Run(config, manifest, run, Path(scratch) / "out", find_start(config, manifest), True, StopSignals())
+        start, out = find_start(config, manifest), Path(scratch) / "out"
+        mine = experiment(config, manifest, run, out, start, steps, True, StopSignals())
         torch.save(
-            [torch.from_numpy(mine.data.training[n].tokens) for n in range(shape["batch"] * steps)],
+            [torch.from_numpy(mine.source.data[n].tokens) for n in range(shape["batch"] * steps)],
             Path(scratch) / "rows.pt",
         )
         command = [*_half(run, size, steps), "--peer", scratch]
         environment = {name: value for name, value in os.environ.items() if name not in RENDEZVOUS}
         peer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-        reader, watch = BatchReader(mine.data.training, config, 0), SpikeWatch(config.spikes, [], [])
-        mine.model[0].train()
-        assert peer.stdin is not None
-        assert peer.stdout is not None
-        for step in range(1, steps + 1):
-            while peer.stdout.readline().strip() != "ready":
-                assert peer.poll() is None, "the peer ended early; is accelerate installed?"
-            started = time.perf_counter()
-            mine._step(step, reader, None, watch)  # type: ignore[arg-type]
-            ours.append(time.perf_counter() - started)
-            print("go", file=peer.stdin, flush=True)
-            theirs.append(float(peer.stdout.readline()))
-        reader.close()
+        mine.hooks = [_turns(peer, ours, theirs)]
+        mine.train()
         peer.communicate()
     tokens = shape["batch"] * shape["length"]
     mine_speed, peer_speed = (tokens / statistics.median(times[3:]) for times in (ours, theirs))
@@ -108,6 +96,32 @@ def side_by_side(run: Path, size: str, steps: int) -> None:
     print(
         f"step {size}: ours {mine_speed:,.0f} tokens/s, transformers' Trainer {peer_speed:,.0f}; median ratio of {len(ours) - 3} pairs {ratio:.2f}"
     )
+
+
+def _turns(peer: subprocess.Popen[str], ours: list[float], theirs: list[float]) -> Any:
+    """A hook that lets the peer take its step after each of ours, and notes how long both took."""
+    from trainers.loop.experiment import Experiment, Hook, Step
+
+    assert peer.stdin is not None
+    assert peer.stdout is not None
+    go, said = peer.stdin, peer.stdout
+
+    class Turns(Hook):
+        started = 0.0
+
+        def begin(self, run: Experiment) -> None:
+            while said.readline().strip() != "ready":
+                assert peer.poll() is None, "the peer ended early; is accelerate installed?"
+            self.started = time.perf_counter()
+
+        def after(self, run: Experiment, step: Step) -> None:
+            ours.append(time.perf_counter() - self.started)
+            print("go", file=go, flush=True)
+            theirs.append(float(said.readline()))
+            if step.number < run.last:
+                self.begin(run)
+
+    return Turns()
 
 
 def peer_steps(run: Path, size: str, steps: int, folder: Path) -> None:

@@ -122,7 +122,7 @@ def run_datatrove(folder: Place, workers: int, options: Sequence[str]) -> None:
         (stage.name, tasks) for stage, tasks in waves(run) if not all(is_done(run, stage.name, task) for task in tasks)
     ]
     if left:
-        _execute(run, left, max(1, min(workers, max(len(tasks) for _, tasks in left))))
+        execute(run, left, workers)
 
 
 def _log_to_file(logging_dir: Any, rank: int, local_rank: int = 0, node_rank: int = -1) -> Any:
@@ -137,7 +137,9 @@ datatrove_base.add_task_logger = _log_to_file
 datatrove_logging.setup_default_logger = logger.remove
 
 
-def _execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int) -> None:
+def execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int) -> None:
+    """Perform the tasks of these stages, in their order, with at most `workers` processes."""
+    workers = max(1, min(workers, max(len(tasks) for _, tasks in left)))
     multiprocess.get_context("forkserver").set_forkserver_preload(PRELOADED)
     executor = LocalPipelineExecutor(
         pipeline=[StageStep(str(run.path), name, tasks) for name, tasks in left],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from curate.cli import main
 from pipelines.execute import execute
 from pipelines.recipes import load_recipe
+from pipelines.stage import in_order
 from schemas.errors import WrongCall
 from tests.conftest import REPOSITORY, SMALL_RECIPE, write_recipe
 
@@ -59,6 +61,30 @@ def test_a_missing_recipe_and_a_wrong_encoding(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_bytes("name: 高血压".encode("gb18030"))
     with pytest.raises(WrongCall, match="is not UTF-8"):
         load_recipe(tmp_path / "r.yaml")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "../up", "a;b", "a b", "-flag", ".hidden", "", "x" * 101])
+@pytest.mark.parametrize("good", ["name: small", "{name: docs,", "  pretrain:", "{name: all}"])
+def test_a_name_that_becomes_a_file_is_one(tmp_path: Path, good: str, name: str) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("A text.")
+    word = good.strip(" {},:").split(": ")[-1]
+    recipe = write_recipe(tmp_path, SMALL_RECIPE.replace(good, good.replace(word, json.dumps(name))))
+    with pytest.raises(WrongCall, match=r"recipe.yaml:\d+: "):
+        execute(recipe, tmp_path, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_plan_shows_every_stage_with_its_tasks_inputs_and_outputs() -> None:
+    recipe = str(REPOSITORY / "recipes" / "demo.yaml")
+    stages = json.loads(CliRunner().invoke(main, ["plan", recipe, "--json"]).output)["stages"]
+    shown = [stage["stage"] for stage in stages]
+    assert shown == [stage.name for stage in in_order()]
+    for stage in stages:
+        assert stage["tasks"] >= 0
+        assert {"after", "cut", "reads", "writes"} <= stage.keys(), stage
+    text = CliRunner().invoke(main, ["plan", recipe]).output
+    assert all(name in text for name in shown)
 
 
 def test_the_recipes_of_the_repository_are_valid() -> None:

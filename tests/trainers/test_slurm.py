@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
+from schemas.errors import CurateError, WrongCall
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import log, stage
 from trainers.launch.chain import PlannedStage
@@ -140,3 +142,43 @@ def test_the_script_of_several_nodes_meets_at_the_first(tmp_path: Path) -> None:
     assert text.index("model/many/stage.json") < text.index("model/few/stage.json")
     assert "#SBATCH --signal=TERM@120" in text
     assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_path_with_signs_of_the_shell_stays_one_argument(wide: bool, tmp_path: Path) -> None:
+    from trainers.launch.slurm import script
+
+    nasty = tmp_path / "a b;touch PWNED;$(touch PWNED)`touch PWNED`'\""
+    config = load_stage(stage(tmp_path, "job", "data: 4" if wide else "tensor: 1"))
+    out = tmp_path / "model;touch-PWNED$(x)"
+    text = script(nasty / "job.yaml", nasty, out, nasty, [PlannedStage(config, out)], 2)
+    shims = tmp_path / "bin"
+    shims.mkdir()
+    for name in ("srun", "scontrol"):
+        (shims / name).write_text(f'#!/bin/bash\nprintf "%s\\0" "$@" >> {tmp_path}/{name}.args\n')
+        (shims / name).chmod(0o755)
+    environment = {"PATH": f"{shims}:{os.environ['PATH']}", "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "n[1-2]"}
+    done = subprocess.run(["bash"], input=text, text=True, cwd=tmp_path, env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    given = (tmp_path / "srun.args").read_text().split("\0")
+    assert str(nasty) in given
+    assert str(out) in given
+    assert not list(tmp_path.rglob("PWNED"))
+
+
+@pytest.mark.parametrize("sign", [" ", "\n", "'", '"', "\\", "\t", "\x7f"])
+def test_an_out_that_no_directive_can_hold_is_refused(sign: str, tmp_path: Path) -> None:
+    from trainers.launch.slurm import script
+
+    config = load_stage(stage(tmp_path, "job", "tensor: 1"))
+    out = tmp_path / f"mo{sign}del"
+    with pytest.raises(WrongCall, match="Slurm's directives cannot"):
+        script(tmp_path / "job.yaml", tmp_path / "run", out, None, [PlannedStage(config, out)], 8)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "../up", "a;b", "a b", "-flag", ".hidden", "", "x" * 101, "$(x)"])
+def test_a_name_that_is_none_is_refused_before_it_becomes_a_file(name: str, tmp_path: Path) -> None:
+    good = stage(tmp_path, "job", "tensor: 1")
+    good.write_text(good.read_text().replace("name: tiny", f"name: {json.dumps(name)}"))
+    with pytest.raises(CurateError, match="name"):
+        load_stage(good)
