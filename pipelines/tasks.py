@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pipelines.run_folder import RunFolder
-from pipelines.stage import EVERY, STAGES, Outputs, Stage
+from pipelines.stage import EVERY, STAGES, Outputs, Stage, waves
 from schemas.canonical import canonical_digest
 from schemas.errors import CurateError
 from storage.fingerprints import sha256_file
@@ -56,6 +56,11 @@ def done(run: RunFolder, stage: str, task: str) -> dict[str, Any] | None:
 def is_done(run: RunFolder, stage: str, task: str) -> bool:
     """Whether a task has been performed in this run."""
     return done(run, stage, task) is not None
+
+
+def waves_left(run: RunFolder) -> list[tuple[Stage, list[str]]]:
+    """The waves of tasks of which some are still to do, whole."""
+    return [(stage, tasks) for stage, tasks in waves(run) if not all(is_done(run, stage.name, task) for task in tasks)]
 
 
 def counts_of(run: RunFolder, stage: str) -> list[dict[str, Any]]:

@@ -18,8 +18,8 @@ import polars as pl
 from dedup.clustering import EDGES
 from pipelines.engines.engine import engine
 from pipelines.run_folder import RunFolder
-from pipelines.stage import STAGES, Grouping, Stage, waves
-from pipelines.tasks import finish_task, is_done, opened, perform, take_over
+from pipelines.stage import STAGES, Grouping, Stage
+from pipelines.tasks import finish_task, is_done, opened, perform, take_over, waves_left
 from schemas.errors import CurateError, WrongCall
 from storage.places import Place, place
 
@@ -100,12 +100,12 @@ def run_beam(folder: Place, workers: int, options: Sequence[str]) -> None:
 
 
 def _build(pipeline: Any, run: RunFolder) -> None:
-    """The graph: every wave of tasks a Map, or a grouping, that waits for the wave before it."""
+    """The graph of what is left: every wave of tasks a Map, or a grouping, that waits for the wave before it."""
     import apache_beam as beam
 
     folder = str(run.path)
     waiting = pipeline | "start" >> beam.Create([0])
-    for number, (stage, tasks) in enumerate(waves(run)):
+    for number, (stage, tasks) in enumerate(waves_left(run)):
         if stage.grouping is not None:
             waiting = _grouped(pipeline, stage, run, folder, waiting)
         else:
@@ -150,7 +150,6 @@ def _grouped(pipeline: Any, stage: Stage, run: RunFolder, folder: str, before: A
 
 
 def _check(run: RunFolder) -> None:
-    for stage, tasks in waves(run):
-        for task in tasks:
-            if not is_done(run, stage.name, task):
-                raise CurateError(f"Beam ended without performing {stage.name} {task}; run the same command again")
+    for stage, tasks in waves_left(run):
+        task = next(task for task in tasks if not is_done(run, stage.name, task))
+        raise CurateError(f"Beam ended without performing {stage.name} {task}; run the same command again")

@@ -26,8 +26,7 @@ from loguru import logger
 
 from pipelines.engines.engine import engine
 from pipelines.run_folder import RunFolder
-from pipelines.stage import waves
-from pipelines.tasks import is_done, marker, opened, perform
+from pipelines.tasks import is_done, marker, opened, perform, waves_left
 from schemas.errors import CurateError, WrongCall
 from storage.places import Place, files_below, is_local, place, remove
 from storage.publishing import claimed, write_text
@@ -118,9 +117,7 @@ def run_datatrove(folder: Place, workers: int, options: Sequence[str]) -> None:
     for stale in files_below(folder / "stages"):  # of a run that was killed
         if stale.name.endswith(CLAIM):
             remove(stale)
-    left = [
-        (stage.name, tasks) for stage, tasks in waves(run) if not all(is_done(run, stage.name, task) for task in tasks)
-    ]
+    left = [(stage.name, tasks) for stage, tasks in waves_left(run)]
     if left:
         execute(run, left, workers)
 
