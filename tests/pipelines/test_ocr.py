@@ -145,8 +145,8 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def test_a_very_wide_page_is_read_small(tmp_path: Path) -> None:
-    wide = Image.new("RGB", (12_000, 200), "white")
-    ImageDraw.Draw(wide).text((240, 40), "Hypertension", fill="black", font=ImageFont.load_default(120))
+    wide = Image.new("RGB", (12_000, 300), "white")
+    ImageDraw.Draw(wide).text((240, 60), "Hypertension", fill="black", font=ImageFont.load_default(150))
     documents, broken = read(tmp_path, "wide.png", png(wide))
     assert broken == []
     assert letters(documents[0]["text"]).startswith("hyper")
