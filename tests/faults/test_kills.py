@@ -23,7 +23,7 @@ from tests.pipelines.test_engines import DEMO, curate, files_of
 
 pytestmark = pytest.mark.slow
 # Engine, workers, kills, seed: thirty in all.
-RUNS = [("datatrove", 2, 15, 1), ("datatrove", 1, 8, 2), ("beam", 1, 7, 4)]
+RUNS = [("datatrove", 2, 15, 1), ("datatrove", 1, 10, 2), ("beam", 1, 5, 4)]
 
 
 @pytest.fixture(scope="module")
