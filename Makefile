@@ -26,7 +26,7 @@ lint: setup
 	@$(BIN)/lint-imports
 
 test: setup lint
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=10
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10
 
 clean:
 	rm -rf $(VENV) runs

@@ -26,7 +26,7 @@ GROUPS = {"test_layouts": "layouts", "test_huggingface": "layouts", "trainers": 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group what starts processes, and put it first: three at a time keep two cores busy while one waits for processes to end."""
+    """Group what starts processes, and put it first, so that two cores are enough and neither waits at the end."""
     for item in items:
         if item.get_closest_marker("slow"):
             group = next((group for name, group in GROUPS.items() if name in item.nodeid), "slow")
