@@ -96,8 +96,8 @@ def stage(
     name: str,
     *,
     title: str,
-    tasks: Callable[[RunFolder], list[str]],
     writes: Callable[[RunFolder, str], list[Place]],
+    tasks: Callable[[RunFolder], list[str]] | None = None,
     reads: Callable[[RunFolder, str], list[Outputs]] = lambda run, task: [],
     settings: Callable[[RunFolder, str], Mapping[str, Any]] = _nothing,
     after: Iterable[str] = (),
@@ -108,15 +108,21 @@ def stage(
     grouping: Grouping | None = None,
     levels: Callable[[RunFolder], list[list[str]]] | None = None,
 ) -> Callable[[Work], Work]:
-    """Register a function on one task as a stage."""
+    """Register a function on one task as a stage; it names its `tasks`, or, as a tree, their `levels`."""
+    if levels is not None:
+        in_waves = levels
+        all_tasks: Callable[[RunFolder], list[str]] = lambda run: [task for level in levels(run) for task in level]  # noqa: E731
+    elif tasks is not None:
+        in_waves, all_tasks = (lambda run: [tasks(run)]), tasks
+    else:
+        raise ValueError(f"stage {name!r} has neither tasks nor levels")
 
     def register(work: Work) -> Work:
-        in_waves = levels or (lambda run: [tasks(run)])
         STAGES.add(
             name,
             Stage(
-                name, title, work, tasks, reads, writes, settings, tuple(after), cut, unit, version, still, grouping,
-                in_waves,
+                name, title, work, all_tasks, reads, writes, settings, tuple(after), cut, unit, version, still,
+                grouping, in_waves,
             ),
         )  # fmt: skip
         return work

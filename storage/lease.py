@@ -188,7 +188,7 @@ def read_lease(folder: Place) -> Holder | None:
 
 
 def end_with_holder(folder: Place) -> None:
-    """In a helper of the holder: end this process soon after the holder has ended or lost the folder."""
+    """In a helper of the holder: end this process soon after the holder has ended."""
     holder = read_lease(folder)
     if holder is None or not holder.here or holder.pid == os.getpid():
         return

@@ -59,7 +59,6 @@ def _joined(run: RunFolder, task: str) -> list[tuple[str, str]]:
     after=(TOKENS,),
     cut="tree",
     unit="files",
-    tasks=lambda run: [task for level in levels(run) for task in level],
     levels=levels,
     reads=lambda run, task: [Outputs(name, one, ".arrow") for name, one in _joined(run, task)],
     writes=lambda run, task: [run.stage_file(STAGE, f"{task}.arrow")],

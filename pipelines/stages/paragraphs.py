@@ -69,7 +69,6 @@ def _reads(run: RunFolder, task: str) -> list[Outputs]:
     after=(CLUSTER,),
     cut="tree",
     unit="parts",
-    tasks=lambda run: [task for level in levels(run) for task in level],
     levels=levels,
     reads=_reads,
     writes=lambda run, task: [run.stage_file(STAGE, f"{task}.parquet")],

@@ -102,6 +102,13 @@ class Rows:
         )
         return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
 
+    def told(self, row: dict[str, Any], raw: bytes, place: str) -> Draft | Broken:
+        """The draft of one row, or the row quarantined with the reason why there is none."""
+        try:
+            return self.draft(row, raw, place)
+        except Unreadable as error:
+            return self.broken(place, str(error), raw)
+
     def broken(self, place: str, error: str, raw: bytes) -> Broken:
         """A quarantined row."""
         return Broken(f"{self.blob.uri}#{place}", self.kind, error, len(raw), sha256(raw))
@@ -224,10 +231,7 @@ def read_json(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         if not isinstance(row, dict):
             yield rows.broken(place, f"expected an object, found {type(row).__name__}", raw)
             continue
-        try:
-            yield rows.draft(row, raw, place)
-        except Unreadable as error:
-            yield rows.broken(place, str(error), raw)
+        yield rows.told(row, raw, place)
 
 
 def _plain(row: Any) -> bool:
@@ -345,10 +349,7 @@ def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         raw = "\x1f".join("" if cell is None else str(cell) for cell in row.values()).encode()
         if not any(row.values()):
             continue
-        try:
-            yield rows.draft(row, raw, str(number))
-        except Unreadable as error:
-            yield rows.broken(str(number), str(error), raw)
+        yield rows.told(row, raw, str(number))
 
 
 @reader(
@@ -398,7 +399,4 @@ def _batches(batches: Iterator[pa.RecordBatch], rows: Rows) -> Iterator[Draft | 
         for row in batch.to_pylist():
             number += 1
             raw = repr(row).encode("utf-8", "replace")
-            try:
-                yield rows.draft(row, raw, str(number))
-            except Unreadable as error:
-                yield rows.broken(str(number), str(error), raw)
+            yield rows.told(row, raw, str(number))
