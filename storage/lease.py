@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ TOUCH_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 20.0  # without a touch for so long, a holder elsewhere is taken for dead
 LOOK_SECONDS: Final = 0.25  # how often a helper looks whether its holder is still there
 ORPHANS_SECONDS: Final = 1.0  # by then the helpers of a dead holder have ended
+LOST: Final = 75  # exit status of a holder that lost its folder (EX_TEMPFAIL of sysexits.h)
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,26 @@ def _told(seconds: float) -> str:
     )
 
 
+def _leave(lease: Lease) -> None:
+    """End this process where it stands: whatever it still wrote would stand beside another's work.
+
+    No handlers run, since those would save what was done, and helpers end with their holder.
+    """
+    sys.stderr.write(
+        f"{lease.folder} was taken over by another process while this one gave no sign of life (paused, or its "
+        "machine asleep); this one ends here and writes nothing more. Call it again to go on.\n"
+    )
+    sys.stderr.flush()
+    os._exit(LOST)
+
+
 @dataclass
 class Lease:
-    """A lease that this process holds; `lost` once another has taken it."""
+    """A lease that this process holds; `on_loss` is called once another has taken it."""
 
     folder: Place
     holder: Holder
-    lost: bool = False
+    on_loss: Callable[[Lease], None] = _leave
 
     def __post_init__(self) -> None:
         self._ended = threading.Event()
@@ -120,7 +135,7 @@ class Lease:
         while not self._ended.wait(TOUCH_SECONDS):
             found = read_lease(self.folder)
             if found is None or found.token != self.holder.token:
-                self.lost = True
+                self.on_loss(self)
                 return
             with contextlib.suppress(OSError):  # a full disk must not end what it cannot stop
                 _touch(self.folder / FILE)
@@ -138,7 +153,7 @@ class Lease:
 
 @contextlib.contextmanager
 def leased(folder: Place, purpose: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Lease]:
-    """Hold a folder while the block runs.
+    """Hold a folder while the block runs; should another take it over meanwhile, this process ends.
 
     Raises:
         Held: where a living process holds it.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +20,18 @@ from storage.lease import FILE, Holder, acquire, leased, read_lease, this_machin
 from storage.places import place
 from tests.conftest import REPOSITORY
 
+PAUSED = """
+import sys, time
+from pathlib import Path
+from storage import lease
+lease.TOUCH_SECONDS = 0.1
+with lease.leased(Path(sys.argv[1]), "test"):
+    print("held", flush=True)
+    try:
+        time.sleep(60)
+    finally:
+        Path(sys.argv[1], "saved").touch()
+"""
 HOLD = "import sys,time;from pathlib import Path;from storage.lease import acquire;acquire(Path(sys.argv[1]),'test');print('held',flush=True);time.sleep(60)"
 
 
@@ -95,12 +109,31 @@ def test_a_process_of_the_same_number_is_not_the_holder(tmp_path: Path) -> None:
 
 def test_a_holder_notices_that_it_lost_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "TOUCH_SECONDS", 0.05)
-    held = acquire(tmp_path, "test")
+    lost = threading.Event()
+    first = acquire(tmp_path, "test")
+    first.release()
+    held = lease.Lease(tmp_path, first.holder, lambda held: lost.set())
     (tmp_path / FILE).write_text(json.dumps(asdict(replace(held.holder, token="other"))))
-    time.sleep(0.4)
-    assert held.lost
+    assert lost.wait(10)
     held.release()
     assert (tmp_path / FILE).exists()  # another's is left to it
+
+
+def test_a_holder_that_was_paused_writes_nothing_beside_its_successor(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PAUSED, str(tmp_path)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    holder = read_lease(tmp_path)
+    assert holder is not None
+    (tmp_path / FILE).write_text(json.dumps(asdict(replace(holder, token="other"))))
+    process.send_signal(signal.SIGCONT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == lease.LOST
+    assert b"taken over by another process" in told
+    assert not (tmp_path / "saved").exists()  # what runs at the end of a process did not
 
 
 def test_helpers_end_with_their_holder(tmp_path: Path) -> None:

@@ -263,3 +263,9 @@ def test_checkpoints_that_would_run_code_are_refused(ran: Path, tmp_path: Path) 
         with pytest.raises(WrongCall, match="is refused"):
             check_harmless(copy)
     assert not (tmp_path / "hacked").exists()
+
+
+def test_a_stage_that_ended_leaves_no_model_and_no_process_group(corpus: Path, tmp_path: Path) -> None:
+    recipe = stage(tmp_path, "ended", "tensor: 1", ("steps: 20, warmup: 4", "steps: 2, warmup: 1"))
+    told = {"config": str(recipe), "manifest": str(corpus), "out": str(tmp_path / "model"), "most_more": 5}
+    run(1, [("threads", told)])

@@ -23,6 +23,7 @@ from trainers.model.feed_forward import GatedFeedForward
 from trainers.model.lora import add_lora, is_adapter
 from trainers.model.norm import RMSNorm
 from trainers.model.rotary import RotaryPositions
+from trainers.parallel.groups import hears_gradients
 from trainers.stage import TrainConfig
 
 VOCABULARY_MULTIPLE = 64  # rows of the embedding are padded to this times the tensor-parallel size
@@ -192,6 +193,8 @@ def wrap_for_data_parallel(parts: list[PackedGPTModel], overlap: bool) -> list[A
         check_for_nan_in_grad=False,
     )
     return [
-        DistributedDataParallel(config=part.config, ddp_config=ddp, module=part, disable_bucketing=number > 0)
+        hears_gradients(
+            DistributedDataParallel(config=part.config, ddp_config=ddp, module=part, disable_bucketing=number > 0)
+        )
         for number, part in enumerate(parts)
     ]

@@ -6,6 +6,8 @@ import os
 import random
 import socket
 from datetime import timedelta
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from trainers.stage import TrainConfig
 
 TIMEOUT = timedelta(minutes=10)
 _ours = False  # whether the process group was made here; one made by the caller is left to it
+_wrapped: WeakSet[Any] = WeakSet()  # what hears of its gradients, until the groups are left
 
 
 def start_parallel(config: TrainConfig) -> None:
@@ -49,6 +52,12 @@ def start_parallel(config: TrainConfig) -> None:
     seed_everything(config.seed)
 
 
+def hears_gradients(part: Any) -> Any:
+    """Remember a part of Megatron's data parallelism, so that `stop_parallel` can let it go."""
+    _wrapped.add(part)
+    return part
+
+
 def seed_everything(seed: int) -> None:
     """One seed for weights on every rank; Megatron's tracker keeps a stream of its own a rank."""
     random.seed(seed)
@@ -59,7 +68,16 @@ def seed_everything(seed: int) -> None:
 
 
 def stop_parallel() -> None:
-    """Leave the process groups, and end them."""
+    """Leave the process groups, and end them.
+
+    Megatron's hooks on gradients hold their model, it its optimizer (by the configuration's function
+    that scales the loss), and that the hooks, in a circle that goes through C++ where Python's collector
+    sees nothing: fifty threads of gloo a model would stay.
+    """
+    for part in list(_wrapped):
+        part.grad_accs.clear()
+        part.config.grad_scale_func = None
+    _wrapped.clear()
     if parallel_state.is_initialized():
         parallel_state.destroy_model_parallel()
     if torch.distributed.is_initialized():
