@@ -29,6 +29,7 @@ COMMANDS = {
     "steps": "curate.reference",
     "readers": "curate.reference",
     "similar": "curate.similar_command",
+    "verifier": "curate.verifier_command",
 }
 SUMMARIES = {
     "run": "Run a recipe: from raw documents to token shards and a manifest.",
@@ -46,6 +47,7 @@ SUMMARIES = {
     "steps": "List the steps of recipes with parameters, defaults and sources.",
     "readers": "List the readers of formats.",
     "similar": "Find near documents of a finished run.",
+    "verifier": "List verifiers, and hold one against labelled answers.",
 }
 
 

@@ -1,0 +1,1 @@
+"""Reading an answer and judging it: one verifier a file, pure functions, shared by reward and evaluation."""
