@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -18,9 +18,15 @@ DISTINCT_COLUMNS: Final = {"id", "text", "title", "raw_sha256", "exact"}  # no v
 
 
 class ParquetRows:
-    """Frames appended to one Parquet file (zstd), which appears when it is whole."""
+    """Frames appended to one Parquet file, which appears when it is whole.
 
-    def __init__(self, target: Place, columns: Mapping[str, pl.DataType]) -> None:
+    What is read once and soon is better left as it is: zstd takes five times as long to write.
+    """
+
+    def __init__(
+        self, target: Place, columns: Mapping[str, pl.DataType], compression: Literal["zstd", "none"] = "zstd"
+    ) -> None:
+        self._compression = compression
         self._whole = published(target)
         self._columns = columns
         self._writer: pq.ParquetWriter | None = None
@@ -29,7 +35,7 @@ class ParquetRows:
         attempt = self._whole.__enter__()
         schema = pl.DataFrame(schema=self._columns).to_arrow().schema
         few_values = [name for name in schema.names if name not in DISTINCT_COLUMNS]
-        self._writer = pq.ParquetWriter(str(attempt), schema, compression="zstd", use_dictionary=few_values)
+        self._writer = pq.ParquetWriter(str(attempt), schema, compression=self._compression, use_dictionary=few_values)
         return self
 
     def append(self, frame: pl.DataFrame) -> None:

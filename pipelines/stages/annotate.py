@@ -85,7 +85,7 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     decided_file, print_file, line_file = _writes(run, task)
     lines = [pl.DataFrame(schema=LINES)]
     with (
-        ParquetRows(decided_file, document_columns(names)) as out,
+        ParquetRows(decided_file, document_columns(names), compression="none") as out,
         ParquetRows(print_file, print_columns(run)) as prints,
     ):
         for frame in parquet_frames(run.stage_file(READ, f"{task}.parquet")):
