@@ -1,0 +1,1 @@
+"""Reinforcement learning: rollouts judged by verifiers, group advantages, clipped policy losses."""
