@@ -141,7 +141,7 @@ def shuffled_shards(partitions: int) -> Callable[[], object]:
             }
         )
         write_arrow(run.stage_file("tokens", f"{number:05d}.arrow"), iter([table]), table.schema)
-    assert shard_schema(False)
+    assert shard_schema("documents")
 
     def work() -> None:
         for level in merge.levels(run):

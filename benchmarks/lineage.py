@@ -57,7 +57,7 @@ def write_run(folder: Path, rows: int) -> list[str]:
     keys = shuffle_keys(pl.Series(ids), 17)
     numbers = shard_numbers(keys, SHARDS).to_numpy()
     order = np.lexsort((ids, keys.to_numpy()))
-    schema = shard_schema(conversations=False)
+    schema = shard_schema("documents")
     shards = []
     for number in range(SHARDS):
         chosen = order[numbers[order] == number]

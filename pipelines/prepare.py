@@ -168,7 +168,7 @@ def _told_part(key: str, old: object, new: object) -> str:
 def template_source(recipe: Recipe, recipe_path: Path) -> ChatTemplate | None:
     """The recipe's own chat template, checked; None where it is one of the house or none is needed."""
     wanted = recipe.conversations.template
-    if wanted in BUILT_IN or not any(source.conversation for source in recipe.sources):
+    if wanted in BUILT_IN or not any(source.holds_turns for source in recipe.sources):
         return None
     path = recipe_path.parent / wanted
     if not path.is_file():

@@ -60,34 +60,39 @@ class Conversation(BaseModel):
 
     def text(self) -> str:
         """The turns in text form."""
-        return "\n".join(f"<|{turn.role}|>\n{_escaped(turn.content)}" for turn in self.turns)
+        return "\n".join(f"<|{turn.role}|>\n{escaped(turn.content)}" for turn in self.turns)
 
     def beside(self) -> str:
         """What stands beside the text, as JSON."""
         return self.model_dump_json(include={"tools", "citations", "source_documents"}, exclude_defaults=True)
 
 
-def _escaped(content: str) -> str:
+def escaped(content: str) -> str:
     """A turn's words, a backslash before each line that would be taken for the beginning of a turn."""
     return LIKE_MARK.sub(lambda match: "\\" + match.group(), content)
 
 
 def _plain(content: str) -> str:
-    """What `_escaped` was given."""
+    """What `escaped` was given."""
     return LIKE_MARK.sub(lambda match: match.group().removeprefix("\\"), content)
 
 
 def turns_of(text: str) -> tuple[Turn, ...]:
     """The turns of a conversation's text form; refused with a reason where they make no conversation."""
+    turns = turns_in(text)
+    check_turns(turns)
+    return turns
+
+
+def turns_in(text: str) -> tuple[Turn, ...]:
+    """The turns of a text form, whatever they make."""
     pieces = MARK.split(text)
     if pieces[0].strip():
         raise Unreadable("text stands before the first turn mark")
-    turns = tuple(
+    return tuple(
         Turn(role=role, content=_plain(content.strip()))  # type: ignore[arg-type]
         for role, content in zip(pieces[1::2], pieces[2::2], strict=True)
     )
-    check_turns(turns)
-    return turns
 
 
 def check_turns(turns: Sequence[Turn]) -> None:

@@ -50,7 +50,7 @@ class ComponentShards(Part):
 class MixtureShards(Part):
     """One mixture: whether its rows are documents or conversations, and its components by name."""
 
-    kind: Literal["documents", "conversations"] = "documents"
+    kind: Literal["documents", "conversations", "prompts"] = "documents"
     components: dict[str, ComponentShards]
 
 

@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -42,6 +43,20 @@ class Ocr(Strict):
     min_confidence: float | None = Field(0.6, ge=0, le=1)
 
 
+class PromptForm(Strict):
+    """How a row becomes a prompt: templates of its turns, the verifier, and the reference that it reads.
+
+    A value of the reference that is one column alone (`"{options}"`) is that column as it is, an object too.
+    """
+
+    user: str
+    verifier: str
+    reference: dict[str, Any]
+    system: str | None = None
+    task: str | None = None
+    difficulty: str | None = None
+
+
 class Source(Strict):
     """Files of one kind and origin; `name` is part of every document's id."""
 
@@ -57,6 +72,7 @@ class Source(Strict):
     text: str | None = None
     title: str | None = None
     conversation: Literal["auto", "openai", "sharegpt", "alpaca"] | dict[str, str] | None = None
+    prompts: Literal["auto"] | PromptForm | None = None
     ocr: Ocr = Ocr()
     optional: bool = False
 
@@ -69,6 +85,25 @@ class Source(Strict):
                 wrong = f"unknown role '{unknown[0]}'; " if unknown else ""
                 raise ValueError(f"{wrong}give templates for user and assistant, and for system or tool if need be")
         return value
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A source without prompts has the digest that it had before there were any."""
+        fields: dict[str, Any] = told(self)
+        if self.prompts is None:
+            fields.pop("prompts", None)
+        return fields
+
+    @property
+    def holds_turns(self) -> bool:
+        """Whether its rows are conversations or prompts."""
+        return self.conversation is not None or self.prompts is not None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Source:
+        if self.conversation is not None and self.prompts is not None:
+            raise ValueError("give either `conversation` or `prompts`")
+        return self
 
     @field_validator("ocr", mode="before")
     @classmethod
@@ -220,9 +255,9 @@ class Component(Strict):
 
 
 class Mixture(Strict):
-    """Weighted components, each cut into `shards` files, of documents or of conversations."""
+    """Weighted components, each cut into `shards` files, of documents, of conversations or of prompts."""
 
-    kind: Literal["documents", "conversations"] = "documents"
+    kind: Literal["documents", "conversations", "prompts"] = "documents"
     components: list[Component] = Field(min_length=1)
     shards: int = Field(1, ge=1, le=100_000)
 
@@ -248,6 +283,11 @@ class Recipe(Strict):
     conversations: Conversations = Conversations()
     mixtures: dict[str, Mixture] = {}
     max_quarantined: float = Field(0.05, ge=0, le=1)
+
+    @property
+    def holds_prompts(self) -> bool:
+        """Whether any source holds prompts of reinforcement learning."""
+        return any(source.prompts is not None for source in self.sources)
 
     @field_validator("steps", mode="before")
     @classmethod

@@ -44,7 +44,7 @@ def from_row(row: Mapping[str, Any], form: str | Mapping[str, str]) -> Conversat
     """
     if isinstance(form, Mapping):
         turns = _from_templates(row, form)
-        row = {**row, **{name: _filled(form[name], row) for name in TOLD_BESIDE if name in form}}
+        row = {**row, **{name: filled(form[name], row) for name in TOLD_BESIDE if name in form}}
     else:
         turns = FORMS[form if form != "auto" else _guessed(row)](row)
     turns = tuple(turn for turn in turns if turn.role != "system" or turn.content)
@@ -52,12 +52,12 @@ def from_row(row: Mapping[str, Any], form: str | Mapping[str, str]) -> Conversat
     try:
         return Conversation(
             turns=turns,
-            tools=tuple(_json(row.get("tools"), "tools") or ()),
-            citations=tuple(map(str, _json(row.get("citations"), "citations") or ())),
-            source_documents=tuple(map(str, _json(row.get("source_documents"), "source_documents") or ())),
-            task=_text(row.get("task")),
-            ability=_text(row.get("ability")),
-            difficulty=_number(row.get("difficulty")),
+            tools=tuple(parsed(row.get("tools"), "tools") or ()),
+            citations=tuple(map(str, parsed(row.get("citations"), "citations") or ())),
+            source_documents=tuple(map(str, parsed(row.get("source_documents"), "source_documents") or ())),
+            task=text_of(row.get("task")),
+            ability=text_of(row.get("ability")),
+            difficulty=number_of(row.get("difficulty")),
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -76,36 +76,35 @@ def _guessed(row: Mapping[str, Any]) -> str:
 
 def _from_messages(row: Mapping[str, Any]) -> tuple[Turn, ...]:
     """OpenAI's `messages`: role and content, tool calls beside."""
-    messages = _json(row.get("messages"), "messages")
-    return tuple(
-        _message(one, number, "role", "content") for number, one in enumerate(_listed(messages, "messages"), 1)
-    )
+    messages = parsed(row.get("messages"), "messages")
+    return tuple(message(one, number, "role", "content") for number, one in enumerate(_listed(messages, "messages"), 1))
 
 
 def _from_sharegpt(row: Mapping[str, Any]) -> tuple[Turn, ...]:
     """ShareGPT's `conversations`: from and value, and a system text beside."""
-    listed = _listed(_json(row.get("conversations"), "conversations"), "conversations")
+    listed = _listed(parsed(row.get("conversations"), "conversations"), "conversations")
     keys = ("from", "value") if listed and "from" in listed[0] else ("role", "content")
-    turns = tuple(_message(one, number, *keys) for number, one in enumerate(listed, 1))
-    system = _text(row.get("system"))
+    turns = tuple(message(one, number, *keys) for number, one in enumerate(listed, 1))
+    system = text_of(row.get("system"))
     return (Turn(role="system", content=system), *turns) if system else turns
 
 
 def _from_alpaca(row: Mapping[str, Any]) -> tuple[Turn, ...]:
     """Alpaca's instruction, input and output, with `history` and `system` where given."""
     turns: list[Turn] = []
-    if system := _text(row.get("system")):
+    if system := text_of(row.get("system")):
         turns.append(Turn(role="system", content=system))
-    for asked, answered in _json(row.get("history"), "history") or ():
+    for asked, answered in parsed(row.get("history"), "history") or ():
         turns += [Turn(role="user", content=str(asked)), Turn(role="assistant", content=str(answered))]
-    asked = "\n".join(filter(None, (_text(row.get("instruction")), _text(row.get("input")))))
-    return (*turns, Turn(role="user", content=asked), Turn(role="assistant", content=_text(row.get("output")) or ""))
+    asked = "\n".join(filter(None, (text_of(row.get("instruction")), text_of(row.get("input")))))
+    return (*turns, Turn(role="user", content=asked), Turn(role="assistant", content=text_of(row.get("output")) or ""))
 
 
 FORMS: Final = {"openai": _from_messages, "sharegpt": _from_sharegpt, "alpaca": _from_alpaca}
 
 
-def _filled(template: str, row: Mapping[str, Any]) -> str:
+def filled(template: str, row: Mapping[str, Any]) -> str:
+    """A template with the row's columns."""
     try:
         return template.format_map({key: "" if value is None else value for key, value in row.items()}).strip()
     except (KeyError, IndexError, AttributeError, ValueError) as error:
@@ -114,13 +113,14 @@ def _filled(template: str, row: Mapping[str, Any]) -> str:
 
 def _from_templates(row: Mapping[str, Any], form: Mapping[str, str]) -> tuple[Turn, ...]:
     return tuple(
-        Turn(role=ROLE_NAMES[role], content=_filled(template, row))
+        Turn(role=ROLE_NAMES[role], content=filled(template, row))
         for role, template in form.items()
         if role not in TOLD_BESIDE
     )
 
 
-def _message(one: Any, number: int, role_key: str, content_key: str) -> Turn:
+def message(one: Any, number: int, role_key: str, content_key: str) -> Turn:
+    """One turn of a list of messages."""
     if not isinstance(one, Mapping):
         raise Unreadable(f"turn {number} is no object but {type(one).__name__}")
     role = str(one.get(role_key, "")).strip().lower()
@@ -138,7 +138,7 @@ def _message(one: Any, number: int, role_key: str, content_key: str) -> Turn:
 def _tool_call(call: Mapping[str, Any]) -> str:
     function = call.get("function", call)
     arguments = function.get("arguments", {})
-    told = {"name": function.get("name"), "arguments": _json(arguments, "arguments")}
+    told = {"name": function.get("name"), "arguments": parsed(arguments, "arguments")}
     return f"<tool_call>\n{json.dumps(told, ensure_ascii=False)}\n</tool_call>"
 
 
@@ -148,7 +148,7 @@ def _listed(value: Any, name: str) -> list[Any]:
     return list(value)
 
 
-def _json(value: Any, name: str) -> Any:
+def parsed(value: Any, name: str) -> Any:
     """Lists and objects as they are, or out of a column of JSON text."""
     if not isinstance(value, str) or not value.strip():
         return value or None
@@ -158,11 +158,13 @@ def _json(value: Any, name: str) -> Any:
         raise Unreadable(f"`{name}` is not valid JSON: {error}") from None
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A column's words, or None."""
     return str(value).strip() or None if value is not None else None
 
 
-def _number(value: Any) -> int | None:
+def number_of(value: Any) -> int | None:
+    """A difficulty, or None."""
     if value in (None, ""):
         return None
     try:

@@ -22,30 +22,43 @@ from storage.places import Place
 
 GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
 ROWS_A_BATCH: Final = 4096
+PROMPT_COLUMNS: Final = ("prompt", "verifier", "reference", "task")
 
 
 def _list_of(kind: pa.DataType) -> pa.DataType:
     return pa.large_list(pa.field("item", kind, nullable=False))
 
 
-def shard_schema(conversations: bool) -> pa.Schema:
+def shard_schema(kind: str) -> pa.Schema:
     """Columns of a shard.
 
     `source` and `authority` are what the trainer tells its losses by; `partition` is the number of
     the curated file that holds the document; `turns` of conversations says for each token which
-    answer (from 1) it belongs to, 0 where it is not learned.
+    answer (from 1) it belongs to, 0 where it is not learned. Of prompts `input_ids` end where an answer
+    begins; `prompt` is the question's text, `verifier` and `reference` (JSON) what judges answers.
     """
-    turns = [pa.field("turns", _list_of(pa.int16()), nullable=False)] if conversations else []
+    turns = [pa.field("turns", _list_of(pa.int16()), nullable=False)] if kind == "conversations" else []
+    asked = [pa.field(name, pa.string(), nullable=name in ("task",)) for name in PROMPT_COLUMNS]
     return pa.schema(
         [
             pa.field("doc_id", pa.string(), nullable=False),
             pa.field("input_ids", _list_of(pa.int32()), nullable=False),
             *turns,
+            *(asked if kind == "prompts" else []),
+            *([pa.field("difficulty", pa.int64())] if kind == "prompts" else []),
             pa.field("source", pa.dictionary(pa.int16(), pa.string()), nullable=False),
             pa.field("authority", pa.dictionary(pa.int8(), pa.string()), nullable=False),
             pa.field("partition", pa.int32(), nullable=False),
         ]
     )
+
+
+def with_columns_of(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with the columns of a schema that they lack, empty: a partition without prompts tells nothing of them."""
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(rows.num_rows, field.type))
+    return rows
 
 
 def coded(codes: pa.ChunkedArray, names: Sequence[str], kind: pa.DataType) -> pa.DictionaryArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from functools import lru_cache
 from typing import Any, Final
@@ -28,12 +29,14 @@ from pipelines.steps import dropped_where, text_bytes, with_edit
 from pipelines.stopwatch import Stopwatch
 from pipelines.tasks import counts_of
 from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
-from schemas.conversation import turns_of
+from schemas.conversation import turns_in, turns_of
 from schemas.document import QUARANTINE_COLUMNS, document_columns
-from schemas.errors import Unreadable
+from schemas.errors import Unreadable, WrongCall
+from schemas.prompt import PROMPT_START, check_prompt
 from sources.inputs import check_unchanged
 from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet, write_parquet
 from storage.places import Place
+from verifiers.verifier import VERIFIERS
 
 STAGE: Final = "curate"
 FOLDERS: Final = ("curated", "dropped", "quarantined")
@@ -211,11 +214,18 @@ def _whole_conversations(frame: pl.DataFrame) -> pl.DataFrame:
     """Drop conversations whose turns a step has broken (by cutting a line or a span), with the reason."""
     alive = (frame["dropped_by"].is_null() & frame["conversation"].is_not_null()).arg_true()
     broken: dict[int, str] = {}
-    for row, text in zip(alive, frame["text"].gather(alive), strict=True):
+    for row, text, beside in zip(alive, frame["text"].gather(alive), frame["conversation"].gather(alive), strict=True):
         try:
-            turns_of(text)
+            if beside.startswith(PROMPT_START):
+                check_prompt(turns_in(text))
+                told = json.loads(beside)
+                VERIFIERS.get(told["verifier"]).read(told["reference"])
+            else:
+                turns_of(text)
         except Unreadable as error:
             broken[row] = f"no longer a conversation after the steps: {error}"
+        except WrongCall as error:
+            broken[row] = str(error)
     if not broken:
         return frame
     why = pl.Series([broken.get(row) for row in range(frame.height)], dtype=pl.String)

@@ -16,7 +16,7 @@ from pipelines.stages.tokens import STAGE as TOKENS
 from storage.fingerprints import sha256_file
 from storage.places import Place
 from tokenization.mixtures import member_column
-from tokenization.shards import GRADES, coded, open_shard, shard_name, shard_schema, write_shard
+from tokenization.shards import GRADES, coded, open_shard, shard_name, shard_schema, with_columns_of, write_shard
 
 STAGE: Final = "shards"
 
@@ -63,7 +63,7 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
     shards = run.recipe.mixtures[mixture].shards
     low, high = _key_range(int(number), shards)
     member = member_column(mixture, component)
-    schema = shard_schema(run.recipe.mixtures[mixture].kind == "conversations")
+    schema = shard_schema(run.recipe.mixtures[mixture].kind)
     parts = []
     for path in merged_files(run):
         table = open_shard(path)
@@ -73,7 +73,8 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
         start, stop = np.searchsorted(keys, [low, high])
         rows = table.slice(start, stop - start)
         times = rows.column(member).to_numpy()
-        parts.append(rows.take(np.repeat(np.arange(len(times)), times)).select(["key", *schema.names]))
+        taken = with_columns_of(rows.take(np.repeat(np.arange(len(times)), times)), schema)
+        parts.append(taken.select(["key", *schema.names]))
     rows = _in_order(parts, schema, [source.name for source in run.recipe.sources])
     path = shard_path(run, task)
     write_shard(path, rows, schema)

@@ -46,7 +46,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 
 def holds_conversations(run: RunFolder) -> bool:
     """Whether any source of the recipe holds conversations."""
-    return any(source.conversation for source in run.recipe.sources)
+    return any(source.holds_turns for source in run.recipe.sources)
 
 
 @stage(

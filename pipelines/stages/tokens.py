@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any, Final
 
@@ -18,9 +19,11 @@ from pipelines.stages.tokenizer import STAGE as TOKENIZER
 from pipelines.stages.tokenizer import chat_template, run_tokenizer
 from pipelines.steps import text_bytes
 from pipelines.stopwatch import Stopwatch
+from schemas.conversation import turns_in
+from schemas.prompt import PROMPT_START
 from storage.columnar import parquet_frames, write_arrow, write_parquet
 from storage.places import Place
-from tokenization.chat_template import ChatTemplate
+from tokenization.chat_template import ChatTemplate, prompt_ids
 from tokenization.conversations import EncodedConversations, encode_conversations
 from tokenization.mixtures import member_column, members
 from tokenization.shards import GRADES, shuffle_keys
@@ -83,6 +86,8 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
         }
         for series in _places(frame, lengths, run).iter_columns():
             columns[series.name] = series.to_arrow()
+        if run.recipe.holds_prompts:
+            columns.update(_of_prompts(frame))
         tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
         tokens_of.append(_counted(frame, lengths))
     counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
@@ -131,6 +136,15 @@ def _encoded(
         documents, tokenizer.encode_documents(frame["text"].gather(documents).to_list()), strict=True
     ):
         ids[row] = document
+    is_prompt = prompts_of(frame)
+    is_talk = is_talk & ~is_prompt
+    if template is not None and is_prompt.any():
+        rows = is_prompt.arg_true().to_list()
+        for row, text in zip(rows, frame["text"].gather(rows), strict=True):
+            asked = prompt_ids(tokenizer, template, turns_in(text))
+            fits = len(asked) <= run.recipe.conversations.max_tokens
+            ids[row] = asked if fits else []
+            talks.update(prompts=1, prompts_left_out=not fits)
     if template is not None and is_talk.any():
         wanted = run.recipe.conversations
         rows = is_talk.arg_true().to_list()
@@ -146,22 +160,44 @@ def _encoded(
 def _places(frame: pl.DataFrame, lengths: npt.NDArray[np.int64], run: RunFolder) -> pl.DataFrame:
     """How often each row comes in each component.
 
-    Conversations that fit in no way have no tokens, and no place anywhere; mixtures of conversations
-    take nothing else.
+    Conversations that fit in no way have no tokens, and no place anywhere; mixtures of conversations or
+    prompts take nothing else, and no prompt is a document.
     """
-    talks = {
-        member_column(name, component.name)
+    has_tokens = pl.Series(lengths > 0).cast(pl.Int32)
+    is_prompt = prompts_of(frame)
+    is_talk = frame["conversation"].is_not_null() & ~is_prompt
+    fits = {"conversations": is_talk, "prompts": is_prompt, "documents": ~is_prompt}
+    kinds = {
+        member_column(name, component.name): fits[mixture.kind].cast(pl.Int32)
         for name, mixture in run.recipe.mixtures.items()
-        if mixture.kind == "conversations"
         for component in mixture.components
     }
-    has_tokens = pl.Series(lengths > 0).cast(pl.Int32)
-    is_talk = frame["conversation"].is_not_null().cast(pl.Int32)
     found = members(frame, run.recipe.mixtures, run.recipe.seed)
     return found.select(
-        (series * has_tokens * (is_talk if series.name in talks else 1)).alias(series.name)
-        for series in found.iter_columns()
+        (series * has_tokens * kinds[series.name]).alias(series.name) for series in found.iter_columns()
     )
+
+
+def prompts_of(frame: pl.DataFrame) -> pl.Series:
+    """Which rows are prompts, shape (rows,)."""
+    return frame["conversation"].str.starts_with(PROMPT_START).fill_null(False)
+
+
+def _of_prompts(frame: pl.DataFrame) -> dict[str, pa.Array]:
+    """What prompts tell beside their tokens; empty for other rows."""
+    asked = prompts_of(frame)
+    told = [json.loads(beside) if one else {} for beside, one in zip(frame["conversation"], asked, strict=True)]
+    texts = [
+        "\n\n".join(turn.content for turn in turns_in(text)) if one else ""
+        for text, one in zip(frame["text"], asked, strict=True)
+    ]
+    return {
+        "prompt": pa.array(texts, pa.string()),
+        "verifier": pa.array([one.get("verifier", "") for one in told], pa.string()),
+        "reference": pa.array([json.dumps(one.get("reference", {}), ensure_ascii=False) for one in told], pa.string()),
+        "task": frame["task"].to_arrow().cast(pa.string()),
+        "difficulty": frame["difficulty"].cast(pl.Int64).to_arrow(),
+    }
 
 
 def _lists(rows: list[Any], kind: Any) -> pa.LargeListArray:

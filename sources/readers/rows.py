@@ -24,12 +24,14 @@ import pyarrow.parquet as pq
 
 from schemas.conversation import Conversation
 from schemas.errors import Unreadable
-from schemas.recipe import Source
+from schemas.prompt import Prompt
+from schemas.recipe import PromptForm, Source
 from sources.containers import CORRUPT, bomb_reason, seekable
 from sources.conversation_rows import from_row
 from sources.decoding import decode, detect, without_surrogates
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import LAST, reader
+from sources.prompt_rows import prompt_from_row
 
 TEXT_COLUMNS: Final = ("text", "content", "body")
 LINE_CHUNK: Final = 1 << 20
@@ -52,8 +54,8 @@ class Rows:
 
     def columns_needed(self, available: list[str]) -> str:
         """The text template; columns that it names and the file lacks are refused."""
-        if self.source.conversation is not None:
-            self._conversation_columns(available)
+        if self.source.holds_turns:
+            self._turn_columns(available)
             return ""
         template = self.source.text
         if template is None:
@@ -69,19 +71,25 @@ class Rows:
             raise Unreadable(f"no column '{missing[0]}', which `text` names; columns: {', '.join(available)}")
         return template
 
-    def _conversation_columns(self, available: list[str]) -> None:
-        form = self.source.conversation
-        for template in form.values() if isinstance(form, dict) else ():
+    def _turn_columns(self, available: list[str]) -> None:
+        form, key = self.source.conversation, "conversation"
+        templates = list(form.values()) if isinstance(form, dict) else []
+        if isinstance(self.source.prompts, PromptForm):
+            key, told = "prompts", self.source.prompts
+            templates = [one for one in (told.system, told.user, told.task, told.difficulty) if one]
+        for template in templates:
             missing = [name for name in template_columns(template) if name not in available]
             if missing:
-                raise Unreadable(
-                    f"no column '{missing[0]}', which `conversation` names; columns: {', '.join(available)}"
-                )
+                raise Unreadable(f"no column '{missing[0]}', which `{key}` names; columns: {', '.join(available)}")
 
     def draft(self, row: dict[str, Any], raw: bytes, place: str) -> Draft:
         """The draft of one row; `raw` is what its digest is taken of."""
         template = self.columns_needed(list(row))
-        talk = from_row(row, self.source.conversation) if self.source.conversation is not None else None
+        talk: Conversation | Prompt | None = None
+        if self.source.conversation is not None:
+            talk = from_row(row, self.source.conversation)
+        elif self.source.prompts is not None:
+            talk = prompt_from_row(row, self.source.prompts)
         text, replaced = without_surrogates(talk.text() if talk else _fill(template, row))
         title = _fill(self.source.title, row) if self.source.title else _cell(row, "title")
         draft = Draft(
@@ -114,7 +122,7 @@ class Rows:
         return Broken(f"{self.blob.uri}#{place}", self.kind, error, len(raw), sha256(raw))
 
 
-def _of_conversation(talk: Conversation | None) -> dict[str, Any]:
+def _of_conversation(talk: Conversation | Prompt | None) -> dict[str, Any]:
     if talk is None:
         return {}
     return {"task": talk.task, "ability": talk.ability, "difficulty": talk.difficulty, "conversation": talk.beside()}

@@ -93,7 +93,7 @@ def shard_rows(ids: list[str], lists: list[list[int]]) -> pa.Table:
             "authority": coded(pa.array([1] * count, pa.int8()), GRADES, pa.int8()),
             "partition": [0] * count,
         }
-    ).cast(shard_schema(conversations=False))
+    ).cast(shard_schema("documents"))
 
 
 def test_a_shard_is_mapped_and_read_back(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from trainers.parallel.context import own_positions, whole_order
 
 def shards(folder: Path, rows: list[list[int]], files: int = 2, learned: int | None = None) -> ArrowTokens:
     """Rows in some shards; with `learned`, conversations whose last tokens are the answer."""
-    schema = shard_schema(conversations=learned is not None)
+    schema = shard_schema("conversations" if learned is not None else "documents")
     paths = []
     for number in range(files):
         mine = rows[number::files]

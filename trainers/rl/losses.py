@@ -3,7 +3,7 @@
 - Clipping with bounds of its own below and above: PPO (Schulman et al. 2017), "clip-higher" (DAPO, Yu et al. 2025).
 - Aggregation: `token`, the mean over all learned tokens of the batch (DAPO); `sequence`, the mean over
   sequences of each one's mean (GRPO), sequences without a learned token left out of the divisor;
-  `constant`, the sum over (sequences with a verdict x `length`) (Dr. GRPO), which favours neither short nor long answers.
+  `constant`, the sum over (sequences with a verdict x `length`) (Dr. GRPO), which favours no length.
 - Ratio: by token, or the sequence's geometric mean for all its tokens (GSPO, Zheng et al. 2025, equation 7).
 - KL to a reference by the estimator k3 (Schulman 2020), a term of the loss and no part of the reward.
 - Truncated importance weights for tokens that another engine sampled (Yao et al. 2025).
