@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from megatron.core import parallel_state
@@ -25,6 +25,21 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from trainers.model.bounds import RowBounds, bounds_of
 from trainers.parallel.context import chunk_starts, whole_order
+
+
+class KeyValues(Protocol):
+    """Keys and values of earlier tokens of one layer."""
+
+    def attend(
+        self,
+        core: CoreAttention,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        sequences: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Attention of tokens [n, heads, d] of several sequences in one row, remembering their keys and values."""
+        ...
 
 
 class CoreAttention(MegatronModule):  # type: ignore[misc]
@@ -44,6 +59,7 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
         super().__init__(config=config)
         self.scale = softmax_scale or 1.0 / math.sqrt(config.kv_channels)
         self.dropout = config.attention_dropout if attention_dropout is None else attention_dropout
+        self.cache: KeyValues | None = None  # of earlier tokens, while answers are sampled
 
     def forward(
         self,
@@ -57,6 +73,9 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
     ) -> torch.Tensor:
         """Shapes: query [s, b, heads, d], key and value [s, b, groups, d]; returns [s, b, heads * d]."""
         sequence, batch, heads, width = query.shape
+        if self.cache is not None:
+            told = self.cache.attend(self, query[:, 0], key[:, 0], value[:, 0], attention_mask)
+            return told.reshape(sequence, batch, heads * width)
         size = parallel_state.get_context_parallel_world_size()
         if size > 1:
             key, value = (_gathered(tensor, size) for tensor in (key, value))
@@ -69,6 +88,14 @@ class CoreAttention(MegatronModule):  # type: ignore[misc]
             rows = zip(q.split(1), k.split(1), v.split(1), bounds_of(attention_mask), strict=True)
             out = torch.cat([self._packed(*row) for row in rows])
         return out.permute(2, 0, 1, 3).reshape(sequence, batch, heads * width)
+
+    def packed(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sequences: torch.Tensor
+    ) -> torch.Tensor:
+        """Causal within each sequence of one row: query [n, heads, d], sequences [1, n]; returns [n, heads, d]."""
+        q, k, v = (tensor[:, None].permute(1, 2, 0, 3).contiguous() for tensor in (query, key, value))
+        (bounds,) = bounds_of(sequences)
+        return self._packed(q, k, v, bounds)[0].transpose(0, 1)
 
     def _attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: Any = None) -> torch.Tensor:
         """Without a mask causal, which means what it says only where queries and keys are equally many.

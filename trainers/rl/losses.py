@@ -72,6 +72,33 @@ def policy_loss(
         The loss; metrics `clip_low_share`, `clip_high_share` (of learned tokens whose clipped branch was
         taken below and above), `kl` (k3, a mean over learned tokens; 0 without a reference).
     """
+    losses, chosen, counts = token_losses(
+        new, old, advantages, mask, clip_low=clip_low, clip_high=clip_high, ratio=ratio, reference=reference, kl=kl,
+        sampler=sampler, importance_cap=importance_cap, importance=importance,
+    )  # fmt: skip
+    alive = int((~torch.isnan(advantages)).sum())
+    loss = aggregated(losses, chosen, aggregation, length, alive)
+    count = chosen.sum().clamp(min=1)
+    names = {"clip_low": "clip_low_share", "clip_high": "clip_high_share", "kl": "kl"}
+    return loss, {name: counts[key] / count for key, name in names.items()}
+
+
+def token_losses(
+    new: Tensor,
+    old: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    *,
+    clip_low: float,
+    clip_high: float,
+    ratio: Level,
+    reference: Tensor | None,
+    kl: float,
+    sampler: Tensor | None = None,
+    importance_cap: float | None = None,
+    importance: Level = "token",
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """The loss of each token, which tokens are learned, both (sequences, tokens), and sums over these to log."""
     chosen = mask.bool() & ~torch.isnan(advantages)[:, None]
     new, old = _under(new, chosen), _under(old, chosen)
     gains = torch.nan_to_num(advantages, nan=0.0).to(new.dtype)[:, None]
@@ -90,22 +117,14 @@ def policy_loss(
     estimate = torch.zeros((), dtype=new.dtype, device=new.device)
     if reference is not None:
         each = _k3(new, _under(reference, chosen))
-        count = chosen.sum().clamp(min=1)
-        estimate = torch.where(chosen, each, torch.zeros_like(each)).sum() / count
+        estimate = torch.where(chosen, each, torch.zeros_like(each)).sum()
         if kl:
             losses = losses + kl * each
-    alive = int((~torch.isnan(advantages)).sum())
-    loss = aggregated(losses, chosen, aggregation, length, alive)
     with torch.no_grad():
-        count = chosen.sum().clamp(min=1)
         low = chosen & (gains < 0) & (ratios < 1.0 - clip_low)
         high = chosen & (gains > 0) & (ratios > 1.0 + clip_high)
-        metrics = {
-            "clip_low_share": low.sum() / count,
-            "clip_high_share": high.sum() / count,
-            "kl": estimate.detach(),
-        }
-    return loss, metrics
+        sums = {"clip_low": low.sum(), "clip_high": high.sum(), "kl": estimate.detach()}
+    return losses, chosen, sums
 
 
 _k3 = kl  # `policy_loss` has an argument of this name

@@ -1,0 +1,1 @@
+"""Sampling answers in process, by the very model that is trained: cache, sampler, continuous batching."""

@@ -1,0 +1,187 @@
+"""Answers to prompts by continuous batching: a slot whose answer has ended takes the next one at once.
+
+All samples of a prompt share its reading. The work is one row of tokens a step through the model as it
+stands, tensor-parallel ranks together; pipeline and context parallelism are refused when a recipe is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from megatron.core import parallel_state
+from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
+
+from trainers.generation.cache import Cache
+from trainers.generation.sampling import Sampling, draw, uniform
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt to answer: its tokens, its number (part of the randomness), and which samples of it."""
+
+    ids: tuple[int, ...]
+    number: int
+    samples: range
+
+
+@dataclass
+class Answer:
+    """A sampled answer: tokens with their log-probabilities, and whether it ended by itself."""
+
+    prompt: int
+    sample: int
+    ids: list[int] = field(default_factory=list)
+    log_probabilities: list[float] = field(default_factory=list)
+    ended: bool = False
+
+
+Read = list[tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass
+class _Slot:
+    answer: Answer
+    place: int  # of the next token, counted from the prompt's first
+    token: int  # the last one drawn
+
+
+def generate(
+    model: Any,
+    asked: Sequence[Asked],
+    sampling: Sampling,
+    ends: frozenset[int],
+    vocabulary: int,
+    seed: int,
+    step: int,
+    slots: int = 64,
+) -> list[Answer]:
+    """Answers to all prompts, ordered by prompt and sample.
+
+    Args:
+        model: the one part of a model that this process holds, in evaluation or training mode.
+        ends: tokens that end an answer; the one that does is part of it.
+        vocabulary: columns of logits that are tokens.
+        slots: answers sampled side by side.
+    """
+    wanted = sum(len(one.samples) for one in asked)
+    if not wanted:
+        return []
+    length = max(len(one.ids) for one in asked) + sampling.max_tokens
+    engine = _Engine(model, sampling, ends, vocabulary, seed, step, min(slots, wanted), length)
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), engine.cache:
+            answers = engine.run(asked)
+    finally:
+        model.train(training)
+    return sorted(answers, key=lambda one: (one.prompt, one.sample))
+
+
+class _Engine:
+    def __init__(
+        self, model: Any, sampling: Sampling, ends: frozenset[int], vocabulary: int, seed: int, step: int, slots: int, length: int
+    ) -> None:  # fmt: skip
+        self.model, self.sampling, self.ends, self.vocabulary = model, sampling, ends, vocabulary
+        self.seed, self.step, self.slots = seed, step, slots
+        self.cache = Cache(model, slots, length)
+        self.running: list[_Slot] = []
+        self.done: list[Answer] = []
+        self.multiple = parallel_state.get_tensor_model_parallel_world_size()
+        self.device = next(model.parameters()).device
+
+    def run(self, asked: Sequence[Asked]) -> list[Answer]:
+        waiting = [(one, sample) for one in asked for sample in one.samples]
+        read: dict[int, tuple[Read, torch.Tensor]] = {}
+        left = {one.number: len(one.samples) for one in asked}
+        at = 0
+        while at < len(waiting) or self.running:
+            room = self.slots - len(self.running)
+            beginning = waiting[at : at + room]
+            at += len(beginning)
+            if beginning:
+                self._read([one for one, _ in dict.fromkeys(beginning) if one.number not in read], read)
+                self._begin(beginning, read)
+                for one, _ in beginning:
+                    left[one.number] -= 1
+                    if not left[one.number]:
+                        del read[one.number]
+            if self.running:
+                self._go_on()
+        return self.done
+
+    def _read(self, prompts: list[Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
+        """Read prompts, packed into one row, each once."""
+        prompts = list({one.number: one for one in prompts}.values())
+        if not prompts:
+            return
+        lengths = [len(one.ids) for one in prompts]
+        padding = -sum(lengths) % self.multiple
+        tokens = [token for one in prompts for token in one.ids] + [0] * padding
+        places = [place for length in lengths for place in range(length)] + list(range(padding))
+        owners = [number for number, length in enumerate(lengths) for _ in range(length)] + [len(lengths)] * padding
+        self.cache.reading([*lengths, padding] if padding else lengths)
+        logits = self._logits(tokens, places, torch.tensor([owners], device=self.device))
+        last = np.cumsum(lengths) - 1
+        for number, (one, kept) in enumerate(zip(prompts, self.cache.taken(), strict=False)):
+            read[one.number] = (kept, logits[last[number]])
+
+    def _begin(self, beginning: list[tuple[Asked, int]], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
+        """Draw the first token of each answer into a free slot."""
+        started = [_Slot(Answer(one.number, sample), len(one.ids) - 1, -1) for one, sample in beginning]
+        self._drawn(started, torch.stack([read[one.number][1] for one, _ in beginning]))
+        for slot, (one, _) in zip(started, beginning, strict=True):
+            if not self._ended(slot):
+                self.cache.fill(len(self.running), read[one.number][0])
+                self.running.append(slot)
+
+    def _go_on(self) -> None:
+        """One more token for every answer that has not ended."""
+        places = [slot.place for slot in self.running]
+        tokens = [slot.token for slot in self.running]
+        padding = -len(tokens) % self.multiple
+        self.cache.going_on(torch.tensor(places, device=self.device))
+        logits = self._logits(tokens + [0] * padding, places + [0] * padding, None)
+        self._drawn(self.running, logits[: len(self.running)])
+        ended = [number for number, slot in enumerate(self.running) if self._ended(slot)]
+        for number in reversed(ended):  # the last one running takes its place
+            last = self.running.pop()
+            if number < len(self.running):
+                self.running[number] = last
+                self.cache.move(number, len(self.running), last.place)
+
+    def _logits(self, tokens: list[int], places: list[int], owners: torch.Tensor | None) -> torch.Tensor:
+        """Logits of one row of tokens, (tokens, vocabulary), equal on all tensor-parallel ranks."""
+        ids, positions = (torch.tensor([one], device=self.device) for one in (tokens, places))
+        told = self.model(ids, positions, owners)
+        return gather_from_tensor_model_parallel_region(told)[0, :, : self.vocabulary].float()
+
+    def _drawn(self, slots: list[_Slot], logits: torch.Tensor) -> None:
+        numbers = uniform(
+            self.seed,
+            self.step,
+            np.array([slot.answer.prompt for slot in slots], dtype=np.int64),
+            np.array([slot.answer.sample for slot in slots], dtype=np.int64),
+            np.array([len(slot.answer.ids) for slot in slots], dtype=np.int64),
+        )
+        tokens, told = draw(logits, self.sampling, numbers)
+        if self.multiple > 1:  # ranks that gather the same numbers draw the same; a broadcast makes it certain
+            source = parallel_state.get_tensor_model_parallel_src_rank()
+            torch.distributed.broadcast(tokens, source, group=parallel_state.get_tensor_model_parallel_group())
+            torch.distributed.broadcast(told, source, group=parallel_state.get_tensor_model_parallel_group())
+        for slot, token, log_probability in zip(slots, tokens.tolist(), told.tolist(), strict=True):
+            slot.token = token
+            slot.place += 1
+            slot.answer.ids.append(token)
+            slot.answer.log_probabilities.append(log_probability)
+
+    def _ended(self, slot: _Slot) -> bool:
+        slot.answer.ended = slot.token in self.ends
+        if slot.answer.ended or len(slot.answer.ids) >= self.sampling.max_tokens:
+            self.done.append(slot.answer)
+            return True
+        return False
