@@ -12,6 +12,7 @@ from schemas.errors import WrongCall
 from schemas.recipe import Name, Strict
 from storage.yaml_files import read_yaml, validated
 from trainers.model.config import Lora, ModelConfig
+from trainers.rl.settings import RlConfig
 
 
 class Phase(Strict):
@@ -196,7 +197,7 @@ class TrainConfig(Strict):
     """One stage of training."""
 
     name: Name
-    stage: Literal["pretrain", "cpt", "ift", "sft", "cold_start"] = "pretrain"
+    stage: Literal["pretrain", "cpt", "ift", "sft", "cold_start", "rl_reasoning", "rl_alignment"] = "pretrain"
     objective: str | None = None
     seed: int = 17
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -213,6 +214,30 @@ class TrainConfig(Strict):
     checkpoint: CheckpointConfig = CheckpointConfig()
     validation: ValidationConfig = ValidationConfig()
     log: LogConfig = LogConfig()
+    rl: RlConfig | None = None
+
+    @model_validator(mode="after")
+    def _rl_fits(self) -> TrainConfig:
+        if (self.rl is not None) != self.stage.startswith("rl_"):
+            raise ValueError("stages rl_reasoning and rl_alignment have a part `rl`, and no other stage has")
+        if self.rl is None:
+            return self
+        if self.parallel.pipeline > 1 or self.parallel.context > 1:
+            raise ValueError(
+                "rl samples in process, over tensor- and data-parallel ranks: set pipeline and context to 1"
+            )
+        if self.schedule.steps is None:
+            raise ValueError("rl: give the length as schedule.steps")
+        rollouts = self.rl.groups * self.rl.samples
+        if rollouts % self.batch.global_ or self.batch.ramp:
+            raise ValueError(f"rl.groups x rl.samples ({rollouts}) must be a multiple of batch.global, without a ramp")
+        return self
+
+    @property
+    def updates(self) -> int:
+        """Optimizer steps that one batch of rollouts is learned in."""
+        assert self.rl is not None
+        return self.rl.epochs * self.rl.groups * self.rl.samples // self.batch.global_
 
     @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:
@@ -239,6 +264,8 @@ class TrainConfig(Strict):
         kept: dict[str, Any] = self.model_dump(mode="json", include=decides)
         if self.objective is not None:  # absent, it is the stage's own, as it was before objectives had names
             kept["objective"] = self.objective
+        if self.rl is not None:
+            kept["rl"] = self.rl.model_dump(mode="json", exclude={"slots", "judges", "held_out_prompts"})
         kept["batch"] = self.batch.model_dump(mode="json", exclude={"micro"})
         return canonical_digest(kept)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainers.model.hf_folder import HfFolder
 
 DRAWN = ModelConfig()
-SPOKEN = ("ift", "sft", "cold_start")  # stages that learn conversations
+SPOKEN = ("ift", "sft", "cold_start", "rl_reasoning", "rl_alignment")  # stages that learn conversations
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from trainers.loop.hooks.stopping import Stopping
 from trainers.loop.hooks.validation import Validation
 from trainers.loop.optimizer import build_optimizer, group_factors
 from trainers.loop.position import Position, check_same_run, latest, read_position
-from trainers.loop.source import ShardSource
+from trainers.loop.source import BatchSource, ShardSource
 from trainers.loop.stopping import StopSignals
 from trainers.loop.training_log import TrainingLog
 from trainers.model.architecture import PackedGPTModel, build_model, wrap_for_data_parallel
@@ -45,6 +45,7 @@ from trainers.model.initial import draw, load_hf
 from trainers.objectives.objective import objective_of
 from trainers.parallel.groups import is_first, start_parallel, stop_parallel
 from trainers.parallel.waiting import first_alone
+from trainers.rl.stage import rollouts_of
 from trainers.stage import TrainConfig, load_stage
 from trainers.start import Start, find_start, trajectory_digest, write_card
 
@@ -107,7 +108,9 @@ def experiment(
         torch.distributed.get_rank(), None, config.batch.global_, config.batch.micro, config.parallel.data
     )
     objective = objective_of(config)
-    data = first_alone(lambda: stage_data(config, manifest, folder, out / "dataset-cache", objective.samples))
+    data = None
+    if config.rl is None:
+        data = first_alone(lambda: stage_data(config, manifest, folder, out / "dataset-cache", objective.samples))
     model = first_model(config, start, drawn=resumed is None)
     frozen = frozen_model(config, start) if objective.frozen else []
     optimizer = build_optimizer(config, model)
@@ -116,10 +119,18 @@ def experiment(
     if resumed:
         position = checkpoint.restore(resumed, model, optimizer)
     log = TrainingLog(out, position, config.log, config.name, quiet)
+    total = config.schedule.steps or 0 if data is None else data.steps
     if is_first():
-        write_json(out / "train.json", _settings(config, data, manifest, folder))
+        write_json(out / "train.json", _settings(config, total, manifest, folder))
         write_card(out, config, start, manifest, folder)
     torch.distributed.barrier()
+    source: BatchSource
+    if data is None:
+        learned = rollouts_of(config, manifest, folder, out, start.vocabulary, position.step, objective)
+        source, hooks = learned.source, learned.hooks(check, log, Checkpoints(out, config.checkpoint), signals)
+    else:
+        source = ShardSource(data.training, config, position.samples)
+        hooks = _hooks(config, out, data, check, log, signals)
     return Experiment(
         config=config,
         shape=start.model,
@@ -129,11 +140,11 @@ def experiment(
         optimizer=optimizer,
         factors=factors,
         objective=objective,
-        source=ShardSource(data.training, config, position.samples),
+        source=source,
         position=position,
-        total=data.steps,
-        last=min(data.steps, stop_after or data.steps),
-        hooks=_hooks(config, out, data, check, log, signals),
+        total=total,
+        last=min(total, stop_after or total),
+        hooks=hooks,
         frozen=frozen,
     )
 
@@ -154,12 +165,12 @@ def _hooks(
     ]
 
 
-def _settings(config: TrainConfig, data: StageData, manifest: Manifest, folder: Path) -> dict[str, Any]:
+def _settings(config: TrainConfig, steps: int, manifest: Manifest, folder: Path) -> dict[str, Any]:
     """What `train.json` says: the recipe, its length in steps, and the data."""
     return {
         "name": config.name,
         "stage": config.model_dump(mode="json", by_alias=True),
-        "total_steps": data.steps,
+        "total_steps": steps,
         "manifest": str(folder.resolve()),
         "manifest_digest": manifest.digest,
     }

@@ -7,21 +7,26 @@ any thread, and a bound on memory, so that no answer takes the trainer with it.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import os
+import pickle
 import queue
 import resource
-import threading
+import select
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Final
 
 from schemas.verdict import Verdict, failed
+from verifiers.tables import extend
 from verifiers.verifier import VERIFIERS
 
 SECONDS: Final = 2.0  # for one answer
 MEMORY: Final = 4 << 30  # bytes of address space of a judging process
+MOST_STARTS: Final = 3  # of a process that ends before its first verdict
 START_SECONDS: Final = 120.0  # to import and to read tables, once a process
 
 
@@ -35,69 +40,92 @@ class Question:
     reference: Mapping[str, Any]
 
 
-def _serve(pipe: Connection, tables: Sequence[str]) -> None:
-    from pathlib import Path
-
-    from verifiers.tables import extend
-
+def serve() -> None:
+    """What a judging process does: questions come by standard input, verdicts go by standard output."""
+    said = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no verdict
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    for one in tables:
+    for one in sys.argv[1:]:
         extend(Path(one))
-    while True:
-        try:
-            asked = pipe.recv()
-        except EOFError:
-            return
+    while (asked := _received(sys.stdin.buffer)) is not None:
         verifier = VERIFIERS.get(asked.verifier)
-        pipe.send(verifier.judge(asked.prompt, asked.answer, verifier.read(asked.reference)))
+        _send(said, verifier.judge(asked.prompt, asked.answer, verifier.read(asked.reference)))
+
+
+def _send(stream: Any, message: Any) -> None:
+    told = pickle.dumps(message)
+    stream.write(len(told).to_bytes(8, "big") + told)
+    stream.flush()
+
+
+def _received(stream: Any) -> Any:
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    told = stream.read(int.from_bytes(head, "big"))
+    return pickle.loads(told)
 
 
 class _Process:
-    """One judging process; started on first use, ended and started again where it takes too long."""
+    """One judging process; started on first use, ended and started again where it takes too long.
+
+    It is a program of its own and no fork: whoever judges, a trainer with its libraries too, it stays small.
+    """
 
     def __init__(self, tables: Sequence[str], seconds: float) -> None:
         self.tables, self.seconds = tables, seconds
-        self.process: Any = None
-        self.pipe: Any = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.known: set[str] = set()
+        self.starts_failed = 0
 
     def ask(self, question: Question) -> Verdict:
+        """The verdict, or *failed* and why."""
+        if self.starts_failed >= MOST_STARTS:
+            return failed("the judging process does not start")
         if self.process is None:
-            ours, theirs = multiprocessing.get_context("spawn").Pipe()
-            self.process = multiprocessing.get_context("spawn").Process(
-                target=_serve, args=(theirs, self.tables), daemon=True, name="judge"
-            )
-            self.process.start()
-            theirs.close()
-            self.pipe = ours
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", "from verifiers.bounded import serve; serve()", *self.tables],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
             self.known = set()
-        seconds = self.seconds
-        if question.verifier not in self.known:  # tables are read with a verifier's first answer, which is an empty one
-            self.known.add(question.verifier)
+        if question.verifier not in self.known:  # tables are read with a verifier's first answer
             first = self._told(Question(question.verifier, "", "none", question.reference), START_SECONDS)
-            if first.state == "failed" and self.process is None:
+            if self.process is None:
+                self.starts_failed += 1
                 return first
-        return self._told(question, seconds)
+            self.known.add(question.verifier)
+            self.starts_failed = 0
+        return self._told(question, self.seconds)
 
     def _told(self, question: Question, seconds: float) -> Verdict:
+        assert self.process is not None
         try:
-            self.pipe.send(question)
-            if self.pipe.poll(seconds):
-                told: Verdict = self.pipe.recv()
-                return told
-            why = f"no verdict within {seconds:g} s"
-        except (OSError, EOFError):
+            _send(self.process.stdin, question)
+            assert self.process.stdout is not None
+            ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+            if ready:
+                told: Verdict | None = _received(self.process.stdout)
+                if told is not None:
+                    return told
+                why = "the judging process ended"
+            else:
+                why = f"no verdict within {seconds:g} s"
+        except OSError:
             why = "the judging process ended"
         self.end()
         return failed(why)
 
     def end(self) -> None:
+        """End it, whatever it does."""
         if self.process is not None:
             self.process.kill()
-            self.process.join()
-            self.pipe.close()
-        self.process = self.pipe = None
+            self.process.wait()
+            for stream in (self.process.stdin, self.process.stdout):
+                with contextlib.suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
+        self.process = None
 
 
 class Judges:
@@ -109,7 +137,6 @@ class Judges:
         for one in self._all:
             self._free.put(one)
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="judge")
-        self._lock = threading.Lock()
 
     def _ask(self, question: Question) -> Verdict:
         process = self._free.get()

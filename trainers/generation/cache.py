@@ -41,9 +41,7 @@ class LayerCache:
             return core.packed(query, key, value, sequences)
         return self._decode(core, query, key, value)
 
-    def _decode(
-        self, core: CoreAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
-    ) -> torch.Tensor:
+    def _decode(self, core: CoreAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """One token a slot, slot by slot in order: query [slots (and padding), heads, d]."""
         rows = len(self.cache.places)
         groups, width = key.shape[1:]

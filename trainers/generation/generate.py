@@ -84,7 +84,8 @@ def generate(
 
 class _Engine:
     def __init__(
-        self, model: Any, sampling: Sampling, ends: frozenset[int], vocabulary: int, seed: int, step: int, slots: int, length: int
+        self, model: Any, sampling: Sampling, ends: frozenset[int], vocabulary: int,
+        seed: int, step: int, slots: int, length: int,
     ) -> None:  # fmt: skip
         self.model, self.sampling, self.ends, self.vocabulary = model, sampling, ends, vocabulary
         self.seed, self.step, self.slots = seed, step, slots

@@ -1,0 +1,51 @@
+"""A rollout: an answer sampled from a policy, with every verdict, its reward and its advantage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+ROLLOUTS = pa.schema(
+    [
+        pa.field("prompt", pa.string(), nullable=False),  # id of the document that the prompt is
+        pa.field("number", pa.int64(), nullable=False),  # of the prompt among its stage's
+        pa.field("sample", pa.int32(), nullable=False),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("prompt_ids", pa.list_(pa.int32()), nullable=False),
+        pa.field("ids", pa.list_(pa.int32()), nullable=False),
+        pa.field("log_probabilities", pa.list_(pa.float32()), nullable=False),
+        pa.field("ended", pa.bool_(), nullable=False),
+        pa.field("verdicts", pa.string(), nullable=False),  # JSON: verifier, state, score, extracted, why, flags
+        pa.field("state", pa.string(), nullable=False),  # of the prompt's own verifier
+        pa.field("reward", pa.float64()),  # null where a verdict failed
+        pa.field("advantage", pa.float64()),
+        pa.field("learned", pa.bool_(), nullable=False),
+    ]
+)
+
+
+@dataclass
+class Rollout:
+    """One row of `ROLLOUTS`."""
+
+    prompt: str
+    number: int
+    sample: int
+    question: str
+    text: str
+    prompt_ids: list[int]
+    ids: list[int]
+    log_probabilities: list[float]
+    ended: bool
+    verdicts: str = "[]"
+    state: str = "failed"
+    reward: float | None = None
+    advantage: float | None = None
+    learned: bool = False
+
+    def row(self) -> dict[str, Any]:
+        """The columns."""
+        return asdict(self)

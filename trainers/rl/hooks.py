@@ -1,0 +1,71 @@
+"""What reinforcement learning adds to steps: the gate before the first, rewards in the log, held-out rewards."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas.rollout import Rollout
+from trainers.generation.generate import Asked, generate
+from trainers.generation.sampling import Sampling
+from trainers.loop.experiment import Experiment, Hook, Step
+from trainers.parallel.groups import is_first
+from trainers.rl.gate import check_parity
+from trainers.rl.prompts import AskedPrompt
+from trainers.rl.source import RolloutSource
+
+
+class Rewards(Hook):
+    """Adds the source's numbers to a step's record; before the first step of a call, the gate."""
+
+    def __init__(self) -> None:
+        self.parity: float | None = None
+
+    def judge(self, run: Experiment, step: Step) -> None:
+        """Numbers of the batch that was sampled for this step."""
+        assert isinstance(run.source, RolloutSource)
+        if run.source.values:
+            step.values.update(run.source.values)
+            if self.parity is None:
+                # No update has been applied since these answers were sampled.
+                self.parity = check_parity(run.config, run.model, run.objective, run.source.rollouts)
+                step.values["sampler_drift"] = self.parity
+
+
+class HeldOut(Hook):
+    """Greedy answers to held-out prompts, every `validation.every` steps and at the end."""
+
+    def __init__(self, prompts: list[AskedPrompt]) -> None:
+        self.prompts = prompts
+
+    def judge(self, run: Experiment, step: Step) -> None:
+        """The mean reward and the share of right answers before this step is applied."""
+        due = (step.number - 1) % run.config.validation.every == 0 or step.number == run.last
+        if not due or not self.prompts:
+            return
+        reward, right = held_out_rewards(run, self.prompts)
+        if is_first():
+            step.values.update(held_out_reward=reward, held_out_right_share=right)
+
+
+def held_out_rewards(run: Experiment, prompts: list[AskedPrompt]) -> tuple[float, float]:
+    """Mean reward, and share of answers that are right, of the likeliest answers."""
+    source = run.source
+    assert isinstance(source, RolloutSource)
+    sampling = Sampling(temperature=0.0, max_tokens=source.rl.max_tokens)
+    asked = [Asked(one.ids, number, range(1)) for number, one in enumerate(prompts)]
+    part = getattr(run.model[0], "module", run.model[0])
+    answers = generate(part, asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots)
+    if source.judges is None:
+        return float("nan"), float("nan")
+    rollouts = []
+    for answer in answers:
+        prompt, words = prompts[answer.prompt], answer.ids[:-1] if answer.ended else answer.ids
+        text = source.tokenizer.decode(words, skip_special_tokens=False)
+        rollouts.append(Rollout(prompt.id, answer.prompt, 0, prompt.question, text, [], answer.ids, [], answer.ended))
+    from trainers.rl.rewards import judge
+
+    judge(rollouts, prompts, source.rl, source.judges)
+    rewards = [one.reward for one in rollouts if one.reward is not None]
+    return float(np.mean(rewards)) if rewards else float("nan"), sum(one.state == "right" for one in rollouts) / len(
+        rollouts
+    )

@@ -1,0 +1,63 @@
+"""The part of a stage's recipe that says how answers are sampled, judged and learned from."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from schemas.recipe import Strict
+
+
+class Also(Strict):
+    """A further verifier for every prompt, with its reference and its weight beside the prompt's own of 1."""
+
+    verifier: str
+    reference: dict[str, Any] = {}
+    weight: float = Field(0.2, gt=0)
+
+
+class RlConfig(Strict):
+    """GRPO (Shao et al. 2024) with the changes of DAPO, Dr. GRPO and GSPO by choice.
+
+    `groups` prompts of `samples` answers make a batch, learned in `epochs` passes. Groups without variance
+    are replaced by other prompts, in at most `rounds` rounds. A prompt all of whose answers are right is
+    mastered and left out for `revisit` epochs. `over_long`: answers cut at `max_tokens` are kept, left out
+    of the loss (`mask`), or lose up to `over_long_penalty` of reward over the last `over_long_buffer`
+    tokens (`shape`). `unparsed`: the reward of an answer that commits itself to nothing. `vetoes`: what a
+    flag takes from the reward. More than `most_failed` of verdicts failed in a batch stop the stage.
+    """
+
+    groups: int = Field(8, ge=1)
+    samples: int = Field(32, ge=2)
+    epochs: int = Field(1, ge=1)
+    temperature: float = Field(1.0, gt=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
+    max_tokens: int = Field(512, ge=1)
+    slots: int = Field(64, ge=1)
+    rounds: int = Field(3, ge=1)
+    revisit: int = Field(2, ge=0)
+    normalise: Literal["std", "none", "leave_one_out"] = "std"
+    ddof: Literal[0, 1] = 1
+    clip_low: float = Field(0.2, gt=0, lt=1)
+    clip_high: float = Field(0.28, gt=0)
+    aggregation: Literal["token", "sequence", "constant"] = "token"
+    ratio: Literal["token", "sequence"] = "token"
+    kl: float = Field(0.0, ge=0)
+    over_long: Literal["keep", "mask", "shape"] = "keep"
+    over_long_buffer: int = Field(64, ge=1)
+    over_long_penalty: float = Field(0.5, ge=0)
+    also: list[Also] = []
+    unparsed: float = 0.0
+    vetoes: dict[str, float] = {}
+    most_failed: float = Field(0.2, ge=0, le=1)
+    held_out_prompts: int = Field(64, ge=0)
+    judges: int = Field(2, ge=1)
+    rewards: Literal["verifiers", "shuffled"] = "verifiers"
+
+    @model_validator(mode="after")
+    def _buffer_fits(self) -> RlConfig:
+        if self.over_long == "shape" and self.over_long_buffer > self.max_tokens:
+            raise ValueError("over_long_buffer is above max_tokens")
+        return self

@@ -1,0 +1,224 @@
+"""Batches of rollouts, made between steps by the model as it is: sampled, judged, compared within their groups.
+
+Ranks sample shares of the prompts, the first rank judges, all learn the same groups. A batch lies on
+disk before it is learned from, so a stage that is killed anywhere goes on with the very same answers.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from megatron.core import parallel_state
+
+from schemas.rollout import Rollout
+from tokenization.tokenizer import load_tokenizer
+from trainers.data.reader import Batch
+from trainers.generation.generate import Answer, Asked, generate
+from trainers.objectives.policy import sampling_of
+from trainers.parallel.groups import is_first
+from trainers.rl.prompts import AskedPrompt, Order
+from trainers.rl.rewards import give_advantages, judge
+from trainers.rl.rollout_files import read_rollouts, write_rollouts
+from trainers.stage import TrainConfig
+from verifiers.bounded import Judges
+
+ROW_MULTIPLE = 8  # tokens of a row are padded to a multiple of this, times the tensor-parallel ranks
+
+
+class RolloutSource:
+    """A source of batches that looks at the model before the first step of each batch."""
+
+    tags = ["rollouts|ungraded"]
+    waited = 0.0
+
+    def __init__(
+        self, config: TrainConfig, prompts: Sequence[AskedPrompt], tokenizer: Path, ends: frozenset[int],
+        vocabulary: int, out: Path, step: int,
+    ) -> None:  # fmt: skip
+        assert config.rl is not None
+        self.config, self.rl, self.prompts, self.out = config, config.rl, list(prompts), out
+        self.tokenizer = load_tokenizer(tokenizer).tokenizer
+        self.ends, self.vocabulary = ends, vocabulary
+        self.order = Order(len(self.prompts), config.seed)
+        self.judges = Judges(self.rl.judges) if is_first() else None
+        self.rollouts: list[Rollout] = []
+        self.values: dict[str, float] = {}
+        self.phase = 0
+        self.go_on_from_step(step)
+
+    def go_on_from_step(self, step: int) -> None:
+        """Be where the stage was after a step: within a batch its rollouts are read again."""
+        batch, phase = divmod(step, self.config.updates)
+        self.order = Order(len(self.prompts), self.config.seed)
+        if phase:
+            self.rollouts, state = read_rollouts(self.out, batch)
+            self.order.go_on(state)
+        elif batch:
+            self.order.go_on(read_rollouts(self.out, batch - 1)[1])
+
+    def prepare(self, model: Sequence[Any], step: int) -> None:
+        """Sample and judge, where a batch begins."""
+        batch, self.phase = divmod(step - 1, self.config.updates)
+        self.values = {}
+        if self.phase == 0:
+            self.rollouts = self._sampled(model[0], batch)
+            if is_first():
+                write_rollouts(self.out, batch, self.rollouts, self.order.state())
+            torch.distributed.barrier()
+
+    def _sampled(self, model: Any, batch: int) -> list[Rollout]:
+        rl = self.rl
+        kept: list[list[Rollout]] = []
+        flat: list[list[Rollout]] = []
+        everything: list[list[Rollout]] = []
+        begun, scoring = time.perf_counter(), 0.0
+        for _ in range(rl.rounds):
+            if len(kept) == rl.groups:
+                break
+            numbers = self.order.take(rl.groups - len(kept))
+            groups = self._answered(model, numbers, batch)
+            started = time.perf_counter()
+            groups = self._judged(groups)
+            scoring += time.perf_counter() - started
+            for group in groups:
+                (flat if give_advantages(group, rl) else kept).append(group)
+                self.order.tell(group[0].number, all(one.state == "right" for one in group), rl.revisit)
+            everything += groups
+        sampling = time.perf_counter() - begun - scoring
+        chosen = [*kept, *flat][: rl.groups]
+        for group in chosen[len(kept) :] if kept else []:
+            for one in group:  # nothing is learned of a group without variance, where there are others
+                one.learned = False
+        self._tell(everything, kept, sampling, scoring)
+        return [one for group in chosen for one in group]
+
+    def _answered(self, model: Any, numbers: Sequence[int], batch: int) -> list[list[Rollout]]:
+        """Answers to prompts, group by group in their order, sampled by all data-parallel ranks together."""
+        rank, size = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
+        unique = list(dict.fromkeys(numbers))
+        mine = [Asked(self.prompts[one].ids, one, range(self.rl.samples)) for one in unique[rank::size]]
+        answers = generate(
+            _bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch, self.rl.slots
+        )
+        found: list[list[Answer]] = [answers]
+        if size > 1:
+            found = [[] for _ in range(size)]
+            torch.distributed.all_gather_object(found, answers, group=parallel_state.get_data_parallel_group())
+        by_prompt: dict[int, list[Rollout]] = {one: [] for one in unique}
+        for answer in (one for each in found for one in each):
+            by_prompt[answer.prompt].append(self._rollout(answer))
+        return list(by_prompt.values())
+
+    def _rollout(self, answer: Answer) -> Rollout:
+        prompt = self.prompts[answer.prompt]
+        words = answer.ids[:-1] if answer.ended else answer.ids
+        text = self.tokenizer.decode(words, skip_special_tokens=False)
+        return Rollout(
+            prompt.id, answer.prompt, answer.sample, prompt.question, text, list(prompt.ids), answer.ids,
+            [float(np.float32(one)) for one in answer.log_probabilities], answer.ended,
+        )  # fmt: skip
+
+    def _judged(self, groups: list[list[Rollout]]) -> list[list[Rollout]]:
+        """The groups with verdicts and rewards, which the first rank gives."""
+        told: list[Any] = [groups, None]
+        if self.judges is not None:
+            try:
+                judge([one for group in groups for one in group], self.prompts, self.rl, self.judges)
+                if self.rl.rewards == "shuffled":
+                    _shuffle_rewards(groups, self.config.seed)
+            except Exception as error:
+                told[1] = error
+        if torch.distributed.get_world_size() > 1:
+            torch.distributed.broadcast_object_list(told, 0)
+        if told[1] is not None:
+            raise told[1]
+        groups = told[0]
+        return groups
+
+    def _tell(self, groups: list[list[Rollout]], kept: list[list[Rollout]], sampling: float, scoring: float) -> None:
+        every = [one for group in groups for one in group]
+        judged = [one.reward for one in every if one.reward is not None]
+        tokens = sum(len(one.ids) for one in every)
+        share = {
+            state: sum(one.state == state for one in every) / len(every) for state in ("right", "unparsed", "failed")
+        }
+        self.values = {
+            "reward": float(np.mean(judged)) if judged else float("nan"),
+            **{f"{state}_share": value for state, value in share.items()},
+            "flat_groups_share": 1 - len(kept) / max(1, len(groups)),
+            "answer_tokens": tokens / len(every),
+            "truncated_share": sum(not one.ended for one in every) / len(every),
+            "sampled_tokens_per_second": tokens / max(sampling, 1e-9),
+            "sampling_seconds": sampling,
+            "scoring_seconds": scoring,
+            "mastered_prompts": float(len(self.order.mastered)),
+            "prompt_epoch": float(self.order.epoch),
+        }
+
+    def micro_batches(self, count: int) -> list[Batch]:
+        """This rank's micro-batches of the step."""
+        config = self.config
+        order = list(range(len(self.rollouts)))
+        steps = len(order) // config.batch.global_
+        epoch, part = divmod(self.phase, steps)
+        random.Random(f"{config.seed}/{epoch}/{len(order)}").shuffle(order)
+        share = order[part * config.batch.global_ : (part + 1) * config.batch.global_]
+        size = parallel_state.get_data_parallel_world_size()
+        mine = share[parallel_state.get_data_parallel_rank() :: size]
+        multiple = ROW_MULTIPLE * config.parallel.tensor
+        longest = max(len(one.prompt_ids) + len(one.ids) for one in self.rollouts) - 1
+        width = -(-longest // multiple) * multiple
+        rows = [self.rollouts[number] for number in mine]
+        micro = config.batch.micro
+        return [collated(rows[at * micro : (at + 1) * micro], width) for at in range(count)]
+
+    def documents(self, first: int, size: int) -> list[str]:
+        """Ids of the prompts of the batch at hand."""
+        return sorted({one.prompt for one in self.rollouts})
+
+    def go_on_from(self, position: int) -> None:
+        """Begin again at another position, as after a rollback."""
+        self.go_on_from_step(position // self.config.batch.global_)
+
+    def close(self) -> None:
+        """End the judges."""
+        if self.judges is not None:
+            self.judges.close()
+
+
+def collated(rollouts: Sequence[Rollout], width: int) -> Batch:
+    """A micro-batch, one rollout a row: shapes (b, width), `advantages` (b, 1)."""
+    count = len(rollouts)
+    tokens, labels = torch.zeros(count, width, dtype=torch.long), torch.zeros(count, width, dtype=torch.long)
+    mask, old = torch.zeros(count, width), torch.zeros(count, width)
+    advantages = torch.zeros(count, 1)
+    for row, one in enumerate(rollouts):
+        ids = torch.tensor([*one.prompt_ids, *one.ids])
+        tokens[row, : len(ids) - 1], labels[row, : len(ids) - 1] = ids[:-1], ids[1:]
+        start, end = len(one.prompt_ids) - 1, len(ids) - 1
+        mask[row, start:end] = float(one.learned)
+        old[row, start:end] = torch.tensor(one.log_probabilities)
+        advantages[row] = float("nan") if one.advantage is None else one.advantage
+    positions = torch.arange(width)[None]
+    tags = torch.zeros(count, width, dtype=torch.long)
+    return {"tokens": tokens, "labels": labels, "loss_mask": mask, "positions": positions, "tags": tags, "old": old, "advantages": advantages}  # fmt: skip # noqa: E501
+
+
+def _shuffle_rewards(groups: Sequence[Sequence[Rollout]], seed: int) -> None:
+    """A control: rewards dealt out among all rollouts of a batch, so that they tell nothing."""
+    every = [one for group in groups for one in group]
+    rewards = [one.reward for one in every]
+    random.Random(f"{seed}/{every[0].text}").shuffle(rewards)
+    for one, reward in zip(every, rewards, strict=True):
+        one.reward = reward
+
+
+def _bare(model: Any) -> Any:
+    """The model within Megatron's data parallelism."""
+    return getattr(model, "module", model)
