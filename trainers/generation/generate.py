@@ -6,6 +6,7 @@ stands, tensor-parallel ranks together; pipeline and context parallelism are ref
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,7 +99,7 @@ class _Engine:
     def run(self, asked: Sequence[Asked]) -> list[Answer]:
         waiting = [(one, sample) for one in asked for sample in one.samples]
         read: dict[int, tuple[Read, torch.Tensor]] = {}
-        left = {one.number: len(one.samples) for one in asked}
+        left = Counter(one.number for one, _ in waiting)
         at = 0
         while at < len(waiting) or self.running:
             room = self.slots - len(self.running)

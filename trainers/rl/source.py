@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,12 @@ class RolloutSource:
         flat: list[list[Rollout]] = []
         everything: list[list[Rollout]] = []
         begun, scoring = time.perf_counter(), 0.0
+        seen: Counter[int] = Counter()  # a prompt that comes twice in a batch has answers of its own each time
         for _ in range(rl.rounds):
             if len(kept) == rl.groups:
                 break
             numbers = self.order.take(rl.groups - len(kept))
-            groups = self._answered(model, numbers, batch)
+            groups = self._answered(model, numbers, batch, seen)
             started = time.perf_counter()
             groups = self._judged(groups)
             scoring += time.perf_counter() - started
@@ -98,11 +100,15 @@ class RolloutSource:
         self._tell(everything, kept, sampling, scoring)
         return [one for group in chosen for one in group]
 
-    def _answered(self, model: Any, numbers: Sequence[int], batch: int) -> list[list[Rollout]]:
+    def _answered(self, model: Any, numbers: Sequence[int], batch: int, seen: Counter[int]) -> list[list[Rollout]]:
         """Answers to prompts, group by group in their order, sampled by all data-parallel ranks together."""
         rank, size = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
-        unique = list(dict.fromkeys(numbers))
-        mine = [Asked(self.prompts[one].ids, one, range(self.rl.samples)) for one in unique[rank::size]]
+        asked, count = [], self.rl.samples
+        for number in numbers:
+            first = seen[number] * count
+            asked.append(Asked(self.prompts[number].ids, number, range(first, first + count)))
+            seen[number] += 1
+        mine = asked[rank::size]
         answers = generate(
             _bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch, self.rl.slots
         )
@@ -110,10 +116,10 @@ class RolloutSource:
         if size > 1:
             found = [[] for _ in range(size)]
             torch.distributed.all_gather_object(found, answers, group=parallel_state.get_data_parallel_group())
-        by_prompt: dict[int, list[Rollout]] = {one: [] for one in unique}
+        groups: dict[tuple[int, int], list[Rollout]] = {(one.number, one.samples.start // count): [] for one in asked}
         for answer in (one for each in found for one in each):
-            by_prompt[answer.prompt].append(self._rollout(answer))
-        return list(by_prompt.values())
+            groups[answer.prompt, answer.sample // count].append(self._rollout(answer))
+        return list(groups.values())
 
     def _rollout(self, answer: Answer) -> Rollout:
         prompt = self.prompts[answer.prompt]

@@ -1,0 +1,251 @@
+"""Reinforcement learning end to end on a task of minutes: it learns, it resumes to the bit, every layout agrees."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+torch = pytest.importorskip("torch", reason="the train extra is not installed")
+pytest.importorskip("megatron.core", reason="the train extra is not installed")
+
+from schemas.errors import WrongCall
+from tests.conftest import write_recipe
+from tests.pipelines.test_engines import curate
+from tests.trainers.conftest import job, largest_difference, log, weights
+from tests.trainers.ranks import run
+from trainers.rl.prompts import Order
+from trainers.rl.rollout_files import read_rollouts, rollout_file
+from trainers.stage import load_stage
+
+pytestmark = pytest.mark.slow
+
+CORPUS = """
+name: uses
+sources:
+  - {name: talks, files: talks.jsonl, source_type: dialogue, conversation: openai}
+  - {name: asked, files: prompts.jsonl, source_type: exam, prompts: auto}
+steps: [normalise]
+dedup: {exact: false, minhash: null}
+tokenizer: {train: {vocab_size: 400}}
+conversations: {template: chatml, max_tokens: 100}
+mixtures:
+  cold: {kind: conversations, components: [{name: talks}]}
+  rl: {kind: prompts, components: [{name: uses}]}
+"""
+COLD = """
+name: cold
+stage: cold_start
+seed: 5
+model: {family: qwen3, layers: 2, hidden: 64, heads: 4, kv_heads: 2, ffn: 128}
+data: {mixture: cold, sequence_length: 128, validation: 0}
+batch: {micro: 8, global: 8}
+schedule: {steps: 150, warmup: 4, learning_rate: 5.0e-3, min_learning_rate: 1.0e-4}
+checkpoint: {every: 500}
+log: {tensorboard: false}
+"""
+RL = """
+name: rl
+stage: rl_reasoning
+seed: SEED
+parent: PARENT
+parallel: {LAYOUT}
+data: {mixture: rl, sequence_length: 96, validation: 0}
+batch: {micro: 12, global: 96}
+schedule: {steps: STEPS, warmup: 0, learning_rate: 1.5e-3, min_learning_rate: 1.0e-4}
+optimizer: {weight_decay: 0.0}
+checkpoint: {every: 500}
+log: {tensorboard: false}
+rl: {groups: 12, samples: 8, max_tokens: 24, rounds: 1, revisit: 0}
+"""
+USES = {
+    "amlodipine": "blood pressure", "metoprolol": "a fast pulse", "warfarin": "clots", "metformin": "blood sugar",
+    "salbutamol": "wheezing", "omeprazole": "acid", "furosemide": "swelling", "digoxin": "a slow heart",
+    "lithium": "mania", "heparin": "thrombosis", "insulin": "ketoacidosis", "aspirin": "pain",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus whose conversations answer a quarter of the time as the verifier wants, and a model that learned them."""
+    folder = tmp_path_factory.mktemp("rl")
+    chance = random.Random(5)
+    talks, prompts = [], []
+    for drug, use in USES.items():
+        question = f"What is {drug} given for?"
+        schema = {"type": "object", "properties": {"answer": {"enum": [use]}}, "required": ["answer"]}
+        prompts.append({"prompt": question, "verifier": "format", "reference": {"schema": schema}})
+        for number in range(15):
+            other = chance.choice([one for one in USES.values() if one != use])
+            kinds = [json.dumps({"answer": use}), json.dumps({"answer": other}), f"It is given for {use}."]
+            answer = [*kinds, f"It is given for {other}.", "I am not sure."][number % 5]
+            talks.append(
+                {
+                    "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}],
+                    "n": number,
+                }
+            )
+    (folder / "talks.jsonl").write_text("\n".join(map(json.dumps, talks)))
+    (folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)))
+    curate("run", write_recipe(folder, CORPUS), "--run-dir", folder / "run", "--workers", 1)
+    (folder / "cold.yaml").write_text(COLD)
+    run(1, [job(folder / "cold.yaml", folder / "run", folder / "cold")])
+    return folder
+
+
+def recipe(
+    asked: Path,
+    folder: Path,
+    name: str,
+    *changes: tuple[str, str],
+    seed: int = 5,
+    steps: int = 6,
+    layout: str = "tensor: 1",
+) -> Path:
+    text = (
+        RL.replace("SEED", str(seed))
+        .replace("PARENT", str(asked / "cold"))
+        .replace("STEPS", str(steps))
+        .replace("LAYOUT", layout)
+    )
+    for before, after in changes:
+        assert before in text, before
+        text = text.replace(before, after)
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_reward_rises_and_does_not_where_rewards_tell_nothing(asked: Path, tmp_path: Path) -> None:
+    jobs = []
+    for seed in (5, 6, 7):
+        jobs.append(
+            job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=70), asked / "run", tmp_path / f"seed{seed}")
+        )
+    control = recipe(asked, tmp_path, "control", ("rl: {", "rl: {rewards: shuffled, "), steps=30)
+    run(1, [*jobs, job(control, asked / "run", tmp_path / "control")])
+    for seed in (5, 6, 7):
+        rewards = [step["reward"] for step in log(tmp_path / f"seed{seed}")]
+        assert sum(rewards[:3]) / 3 < 0.3
+        assert sum(rewards[-5:]) / 5 > 0.8, rewards
+        assert log(tmp_path / f"seed{seed}")[0]["sampler_drift"] < 1e-4
+    assert sum(step["right_share"] for step in log(tmp_path / "control")[-5:]) / 5 < 0.4
+
+
+TWO_UPDATES = (("global: 96", "global: 48"), ("rl: {", "rl: {kl: 0.02, "))
+
+
+def test_stopped_within_a_batch_it_goes_on_with_the_same_answers_and_bits(asked: Path, tmp_path: Path) -> None:
+    path = recipe(asked, tmp_path, "parts", *TWO_UPDATES, ("rounds: 1, revisit: 0", "rounds: 3, revisit: 1"))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(
+        1,
+        [
+            job(path, asked / "run", whole),
+            *(job(path, asked / "run", parts, stop_after=at) for at in (1, 4, 5)),
+            job(path, asked / "run", parts),
+        ],
+    )
+    mine, theirs = weights(parts), weights(whole)
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    for batch in range(3):
+        assert rollout_file(parts, batch).read_bytes() == rollout_file(whole, batch).read_bytes()
+    assert [step["loss"] for step in log(parts)] == [step["loss"] for step in log(whole)]
+
+
+def test_every_layout_samples_the_same_texts_and_learns_the_same(asked: Path, tmp_path: Path) -> None:
+    lora = ("data: {mixture", "lora: {rank: 4, alpha: 8}\ndata: {mixture")
+    one = {
+        "plain": recipe(asked, tmp_path, "plain", *TWO_UPDATES, steps=4),
+        "lora": recipe(asked, tmp_path, "lora", *TWO_UPDATES, lora, steps=4),
+    }
+    run(1, [job(path, asked / "run", tmp_path / f"one-{name}") for name, path in one.items()])
+    two = []
+    for layout in ("tensor: 2", "data: 2"):
+        for name, more in (("plain", ()), ("lora", (lora,))):
+            label = f"{layout[:4]}-{name}"
+            two.append((name, label, recipe(asked, tmp_path, label, *TWO_UPDATES, *more, steps=4, layout=layout)))
+    run(2, [job(path, asked / "run", tmp_path / label) for _, label, path in two])
+    for name, label, _ in two:
+        alone = tmp_path / f"one-{name}"
+        for batch in range(2):
+            mine, theirs = read_rollouts(tmp_path / label, batch)[0], read_rollouts(alone, batch)[0]
+            assert [one.text for one in mine] == [one.text for one in theirs], label
+            assert [one.reward for one in mine] == [one.reward for one in theirs]
+        assert [step["loss"] for step in log(tmp_path / label)] == pytest.approx(
+            [step["loss"] for step in log(alone)], abs=1e-4
+        )
+        if name == "plain":
+            assert largest_difference(weights(tmp_path / label), weights(alone)) < 2e-3
+
+
+def test_rollouts_tell_everything(asked: Path, tmp_path: Path) -> None:
+    path = recipe(
+        asked,
+        tmp_path,
+        "told",
+        (
+            "rl: {",
+            "rl: {also: [{verifier: format, reference: {chars: [0, 40]}, weight: 0.5}], temperature: 0.7, top_p: 0.9, ",
+        ),
+        steps=1,
+    )
+    run(1, [job(path, asked / "run", tmp_path / "told")])
+    rows = pa.ipc.open_file(rollout_file(tmp_path / "told", 0)).read_all().to_pylist()
+    assert len(rows) == 96
+    for row in rows:
+        assert row["text"] is not None
+        assert len(row["ids"]) == len(row["log_probabilities"])
+        verdicts = json.loads(row["verdicts"])
+        assert [one["verifier"] for one in verdicts] == ["format", "format"]
+        assert row["reward"] == pytest.approx((verdicts[0]["score"] + 0.5 * verdicts[1]["score"]) / 1.5)
+        assert row["question"].startswith("What is")
+    group = [row["reward"] for row in rows if row["number"] == rows[0]["number"]]
+    mean = sum(group) / len(group)
+    deviation = (sum((one - mean) ** 2 for one in group) / (len(group) - 1)) ** 0.5
+    assert rows[0]["advantage"] == pytest.approx((group[0] - mean) / (deviation + 1e-6) if deviation else 0.0)
+    record = log(tmp_path / "told")[0]
+    assert {
+        "reward",
+        "flat_groups_share",
+        "entropy",
+        "kl",
+        "clip_high_share",
+        "truncated_share",
+        "sampled_tokens_per_second",
+    } <= set(record)
+
+
+def test_what_cannot_be_is_refused(asked: Path, tmp_path: Path) -> None:
+    for changes, told in (
+        ((("mixture: rl", "mixture: cold"),), "holds no prompts"),
+        ((("sequence_length: 96", "sequence_length: 32"),), "leave no room for rl.max_tokens"),
+    ):
+        path = recipe(asked, tmp_path, "refused", *changes)
+        run(1, [job(path, asked / "run", tmp_path / "refused", refused=told)])
+    for change, told in (
+        (("tensor: 1", "pipeline: 2"), "set pipeline and context to 1"),
+        (("steps: 6", "epochs: 1"), "schedule.steps"),
+        (("global: 96", "global: 36"), "must be a multiple of batch.global"),
+        (("stage: rl_reasoning", "stage: sft"), "no other stage has"),
+    ):
+        with pytest.raises(WrongCall, match=told):
+            load_stage(recipe(asked, tmp_path, "wrong", change))
+
+
+def test_mastered_prompts_come_again_later_and_the_order_resumes() -> None:
+    order = Order(5, 1)
+    first = order.take(5)
+    assert sorted(first) == [0, 1, 2, 3, 4]
+    order.tell(first[0], True, 1)
+    assert first[0] not in order.take(4)
+    resumed = Order(5, 1)
+    resumed.go_on(json.loads(json.dumps(order.state())))
+    assert resumed.take(5) == order.take(5)
+    assert first[0] in {one for _ in range(3) for one in order.take(5)}
+    for number in range(5):
+        order.tell(number, True, 3)
+    assert len(order.take(7)) == 7  # all mastered: they are asked all the same
