@@ -59,12 +59,11 @@ schedule: {steps: STEPS, warmup: 0, learning_rate: 1.5e-3, min_learning_rate: 1.
 optimizer: {weight_decay: 0.0}
 checkpoint: {every: 500}
 log: {tensorboard: false}
-rl: {groups: 12, samples: 8, max_tokens: 24, rounds: 1, revisit: 0}
+rl: {groups: 6, samples: 16, max_tokens: 24, rounds: 1, revisit: 0}
 """
 USES = {
     "amlodipine": "blood pressure", "metoprolol": "a fast pulse", "warfarin": "clots", "metformin": "blood sugar",
-    "salbutamol": "wheezing", "omeprazole": "acid", "furosemide": "swelling", "digoxin": "a slow heart",
-    "lithium": "mania", "heparin": "thrombosis", "insulin": "ketoacidosis", "aspirin": "pain",
+    "salbutamol": "wheezing", "omeprazole": "acid",
 }  # fmt: skip
 
 
@@ -123,7 +122,7 @@ def test_the_reward_rises_and_does_not_where_rewards_tell_nothing(asked: Path, t
     jobs = []
     for seed in (5, 6, 7):
         jobs.append(
-            job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=70), asked / "run", tmp_path / f"seed{seed}")
+            job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=40), asked / "run", tmp_path / f"seed{seed}")
         )
     control = recipe(asked, tmp_path, "control", ("rl: {", "rl: {rewards: shuffled, "), steps=30)
     run(1, [*jobs, job(control, asked / "run", tmp_path / "control")])

@@ -18,12 +18,13 @@ from verifiers.audit import Audit, bundled, read_cases
 from verifiers.bounded import Judges, Question
 from verifiers.verifier import VERIFIERS
 
-NAMES = ["calculation", "diagnosis", "exam", "format", "medication", "tests"]
+NAMES = ["calculation", "diagnosis", "exam", "format", "label", "medication", "tests"]
 SHARED_CASES = REPOSITORY.parent / "shared" / "cases" / "verifiers"
 REFERENCES = {
     "calculation": {"value": 24.2, "unit": "kg/m^2", "kind": "decimal"},
     "diagnosis": {"codes": ["I21.9"], "names": ["acute myocardial infarction"]},
     "exam": {"key": "B", "options": {"A": "Amlodipine", "B": "Metoprolol"}},
+    "label": {"label": "yes"},
     "format": {"schema": {"type": "object"}, "repetition": True, "language": "prompt", "sections": ["Plan"]},
     "medication": {"drugs": [{"name": "metformin", "dose": "500 mg"}], "contraindicated": ["aspirin"]},
     "tests": {"required": [["ECG", "心电图"]], "forbidden": ["CT"]},
@@ -43,13 +44,15 @@ def audited(name: str, cases: list) -> tuple[Audit, list[str]]:
 def test_the_bundled_answers_get_their_verdicts(name: str) -> None:
     audit, wrong = audited(name, list(bundled(name)))
     assert not wrong
-    assert audit.cases >= 45
+    assert audit.cases >= 12
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shared_answers_get_their_verdicts(name: str) -> None:
     if not SHARED_CASES.is_dir():
         pytest.skip("../shared/cases is absent: this test reads labelled answers")
+    if not (SHARED_CASES / f"{name}.jsonl").exists():
+        pytest.skip(f"../shared/cases holds no answers for {name}")
     _, wrong = audited(name, list(read_cases(SHARED_CASES / f"{name}.jsonl")))
     assert not wrong
 

@@ -27,6 +27,7 @@ from storage.json_files import write_json
 from storage.places import make_folder, remove_tree, rename
 from trainers.loop.optimizer import parts_of
 from trainers.loop.position import Position, checkpoint_folder, read_position
+from trainers.model.lora import is_adapter
 from trainers.model.saved_weights import check_harmless
 from trainers.parallel.groups import is_first
 from trainers.stage import CheckpointConfig
@@ -178,13 +179,21 @@ def restore(folder: Path, model: Sequence[Any], optimizer: Any) -> Position:
 
 
 def restore_weights(folder: Path, model: Sequence[Any]) -> None:
-    """Load only the weights of a checkpoint, as a later stage's start."""
-    _set_weights(model, _load(model_state(model), folder))
+    """Load only the weights of a checkpoint, as a later stage's start; adapters keep what they begin with."""
+    state = model_state(model)
+    for weights in state.values():
+        for name in [one for one in weights if is_adapter(one)]:
+            del weights[name]
+    _set_weights(model, _load(state, folder))
 
 
 def _set_weights(model: Sequence[Any], loaded: dict[str, Any]) -> None:
     for number, part in enumerate(model):
-        part.module.load_state_dict(loaded[f"model{number}"])
+        missing, unknown = part.module.load_state_dict(loaded[f"model{number}"], strict=False)
+        # Megatron's layers have `_extra_state` entries that hold nothing.
+        missing = [name for name in missing if not is_adapter(name) and not name.endswith("_extra_state")]
+        if missing or unknown:
+            raise CurateError(f"the checkpoint does not fit the model: {', '.join([*missing, *unknown][:5])}")
 
 
 def _load(state: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -56,9 +56,9 @@ def read_prompts(config: TrainConfig, manifest: Manifest, folder: Path) -> tuple
     too_long = [one for one in found.values() if len(one.ids) > longest]
     if too_long:
         raise WrongCall(
-            f"{len(too_long)} prompts (such as {too_long[0].id}, {len(too_long[0].ids)} tokens) leave no room for "
-            f"rl.max_tokens ({config.rl.max_tokens}) in data.sequence_length ({config.data.sequence_length}); raise it, or lower "
-            "conversations.max_tokens of the curation"
+            f"{len(too_long)} prompts (such as {too_long[0].id} of {len(too_long[0].ids)} tokens) leave no room for "
+            f"rl.max_tokens ({config.rl.max_tokens}) in data.sequence_length ({config.data.sequence_length}); raise it "
+            "or lower conversations.max_tokens of the curation"
         )
     for one in found.values():
         VERIFIERS.get(one.verifier).read(one.reference)
