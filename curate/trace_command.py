@@ -94,14 +94,53 @@ def _trace_document(run_dir: Path, document: str, model: Path | None) -> None:
     shards = [place.told() for place in places]
     told: dict[str, Any] = {"document": found, "shards": shards, "manifest": manifest.digest}
     if model is not None:
-        from trainers.lineage.trained_on import TrainedOn
-
-        told["steps"] = TrainedOn.open(model, run_dir).steps_of_document(places)
+        told["steps"] = _steps_of(model, run_dir, places, document)
     click.echo(json.dumps(told, ensure_ascii=False, indent=2, default=str))
+
+
+def _steps_of(model: Path, run_dir: Path, places: list[Any], document: str) -> list[int]:
+    from trainers.lineage.rolled_out import RolledOut, is_rolled_out
+
+    if is_rolled_out(model):
+        return RolledOut(model, _config_of(model), load_manifest(run_dir)).steps_of_document(places, document)
+    from trainers.lineage.trained_on import TrainedOn
+
+    return TrainedOn.open(model, run_dir).steps_of_document(places)
+
+
+def _config_of(model: Path) -> Any:
+    from trainers.stage import TrainConfig
+
+    return TrainConfig.model_validate(read_json(model / "train.json")["stage"])
+
+
+def _trace_rollouts(run_dir: Path, model: Path, step: int) -> None:
+    """Prompts of a step with their answers and verdicts, and the documents that the prompts were made from."""
+    from tokenization.places import places_of
+    from trainers.lineage.rolled_out import RolledOut
+
+    manifest = load_manifest(run_dir)
+    found = RolledOut(model, _config_of(model), manifest).rollouts_of_step(step)
+    partitions = {place.partition for one in found for place in places_of(run_dir, manifest, one)}
+    decisions = _decisions(run_dir, list(found), partitions)
+    for prompt, answers in found.items():
+        beside = json.loads(decisions.get(prompt, {}).get("conversation") or "{}")
+        told = {
+            "document": prompt,
+            "source_documents": beside.get("source_documents", []),
+            **decisions.get(prompt, {}),
+            "rollouts": answers,
+        }
+        click.echo(json.dumps(told, ensure_ascii=False, default=str))
 
 
 def _trace_step(run_dir: Path, model: Path, step: int) -> None:
     from tokenization.places import places_of
+    from trainers.lineage.rolled_out import is_rolled_out
+
+    if is_rolled_out(model):
+        _trace_rollouts(run_dir, model, step)
+        return
     from trainers.lineage.trained_on import TrainedOn
 
     opened = TrainedOn.open(model, run_dir)
