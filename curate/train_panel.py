@@ -82,6 +82,9 @@ def panel_table(records: list[dict[str, Any]], total: int) -> Table:
     if total:
         grid.add_row("", ProgressBar(total=total, completed=last["step"], width=WIDTH))
     grid.add_row("loss", f"{last['loss']:.4f}  {curve([one['loss'] for one in records])}")
+    rewarded = [one for one in records if "reward" in one]
+    if rewarded:
+        _add_rewards(grid, rewarded)
     validated = next((one for one in reversed(records) if "validation_loss" in one), None)
     if validated:
         grid.add_row("validation", f"{validated['validation_loss']:.4f} at step {validated['step']:,}")
@@ -98,6 +101,17 @@ def panel_table(records: list[dict[str, Any]], total: int) -> Table:
     if spikes:
         grid.add_row("spikes", f"{spikes}, see events.jsonl")
     return grid
+
+
+def _add_rewards(grid: Table, rewarded: list[dict[str, Any]]) -> None:
+    """What a batch of rollouts tells."""
+    last = rewarded[-1]
+    grid.add_row("reward", f"{last['reward']:.3f}  {curve([one['reward'] for one in rewarded])}")
+    grid.add_row("answers", f"{last['right_share']:.0%} right, {last['unparsed_share']:.0%} unparsed, {last['failed_share']:.0%} without verdict")  # fmt: skip # noqa: E501
+    grid.add_row("length", f"{last['answer_tokens']:.0f} tokens, {last['truncated_share']:.0%} cut")
+    grid.add_row("groups", f"{last['flat_groups_share']:.0%} without variance, {last['mastered_prompts']:.0f} prompts mastered")  # fmt: skip # noqa: E501
+    grid.add_row("policy", f"entropy {last['entropy']:.3f}, KL {last['kl']:.4f}, clipped {last['clip_low_share']:.1%} below and {last['clip_high_share']:.1%} above")  # fmt: skip # noqa: E501
+    grid.add_row("sampling", f"{last['sampled_tokens_per_second']:,.0f} tokens/s, {last['sampling_seconds']:.1f} s; scoring {last['scoring_seconds']:.1f} s")  # fmt: skip # noqa: E501
 
 
 def curve(values: list[float]) -> str:

@@ -41,3 +41,22 @@ def test_a_curve_falls_from_high_to_low() -> None:
     assert drawn[0] == "█"
     assert drawn[-1] == "▁"
     assert curve([1.0]) == "▁"
+
+
+def test_rewards_are_in_the_panel() -> None:
+    record = {
+        "step": 3, "loss": 0.1, "grad_norm": 1.0, "learning_rate": 1e-3, "tokens_per_second": 10.0, "mfu": 0.1,
+        "data_wait_share": 0.0, "batch": 8, "reward": 0.5, "right_share": 0.4, "unparsed_share": 0.1, "failed_share": 0.0,
+        "answer_tokens": 12.0, "truncated_share": 0.2, "flat_groups_share": 0.25, "mastered_prompts": 2.0, "entropy": 0.7,
+        "kl": 0.01, "clip_low_share": 0.01, "clip_high_share": 0.02, "sampled_tokens_per_second": 900.0,
+        "sampling_seconds": 1.5, "scoring_seconds": 0.2,
+    }  # fmt: skip
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = Console(file=StringIO(), width=120)
+    out.print(panel_table([record], 0))
+    told = out.file.getvalue()  # type: ignore[attr-defined]
+    for words in ("0.500", "40% right", "25% without variance", "entropy 0.700", "900 tokens/s"):
+        assert words in told

@@ -88,7 +88,17 @@ class TrainingLog:
             self._run.finish()
 
 
-SAID = ("loss", "validation_loss", "grad_norm", "learning_rate", "tokens_per_second", "mfu")
+SAID = (
+    "reward",
+    "right_share",
+    "held_out_reward",
+    "loss",
+    "validation_loss",
+    "grad_norm",
+    "learning_rate",
+    "tokens_per_second",
+    "mfu",
+)
 
 
 def _continued(path: Path, kept: Callable[[Mapping[str, Any]], bool]) -> TextIO:
