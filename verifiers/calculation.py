@@ -32,6 +32,7 @@ _WEEKS: Final = (
         r"(\d{1,3})\s*(?:weeks?|wks?|w|周|星期)\s*(?:,|and|&|\+|零|又|加|\s)*\s*(\d{1,2})\s*(?:days?|d|天|日)(?![a-z])",
         re.IGNORECASE,
     ),
+    re.compile(r"(\d{1,3})\s*(?:weeks?|wks?|w|周)\s*\+\s*(\d)(?![\d.])", re.IGNORECASE),
     re.compile(r"(\d{1,3})\s*(?:\+|又)\s*(\d)(?:\s*/\s*7)?(?![\d.])\s*(?:weeks?|周)?", re.IGNORECASE),
     re.compile(r"(\d{1,3})\s+(\d)\s*/\s*7\s*(?:weeks?|wks?|周)?", re.IGNORECASE),
     re.compile(r"(?:weeks?|周)\D{1,3}(\d{1,3})\D{1,12}(?:days?|天)\D{1,3}(\d{1,2})", re.IGNORECASE),
@@ -136,12 +137,16 @@ def _held(found: Number, reference: CalculationReference, piece: str) -> Verdict
     expected = float(reference.value)  # type: ignore[arg-type]
     if found.ranged:
         return unparsed("a range is no result")
+    if re.search(r"(?:\bnot|n't|不是|并非)\s*$", piece[: found.start]):
+        return unparsed("the number is denied")
     if not math.isfinite(found.value):
         return wrong(str(found.value), "beyond any number")
     value = converted(found.value, found.unit, reference.unit)
     told = f"{found.value:g} {found.unit}".strip()
     if value is None:
         return wrong(told, f"{found.unit} is no unit of {reference.unit or 'a plain number'}")
+    if reference.kind == "decimal" and found.of_something and found.over:
+        value = value / found.over
     if reference.kind == "integer":
         if not float(value).is_integer():
             return wrong(told, f"{value:g} is no whole number")

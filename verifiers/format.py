@@ -179,7 +179,7 @@ def repeats(text: str) -> str:
         if stretch[1] - stretch[0] >= length and alphanumeric[stretch[0] : stretch[1]].any():
             return f"a stretch of {period} characters is said {(stretch[1] - stretch[0]) // period + 1} times over"
     sentences = [one.strip().casefold() for one in re.split(r"[.!?。！？；;\n]+", text)]
-    counts = Counter(one for one in sentences if len(one) >= (6 if _IDEOGRAPH.search(one) else 15))
+    counts = Counter(one for one in sentences if len(one) >= (4 if _IDEOGRAPH.search(one) else 8))
     again = sum((count - 1) * len(one) for one, count in counts.items())
     if again > REPEATED_SHARE * max(1, len(text)) and max(counts.values(), default=0) >= 3:
         return f"{again / len(text):.0%} of the text was said before"

@@ -264,7 +264,7 @@ def _of_words(text: str, known: tuple[str, ...]) -> list[Given] | None:
         if _DENIES.search(before[cut[-1] :] if cut else before) or _DENIED_BEHIND.match(text[end : end + 60]):
             continue
         until = next((low for low, _, _ in found if low >= end), len(text))
-        stretch = re.split(r"[。;；\n]|\.\s", text[end : min(until, end + 200)], maxsplit=1)[0]
+        stretch = re.split(r"[。;；\n]|(?<!\.[a-z])(?<!\s[a-z])\.\s", text[end : min(until, end + 200)], maxsplit=1)[0]
         told.append(Given(name, stretch, stretch, stretch))
     kept = {generic(one.name): one for one in reversed(told)}
     if kept:

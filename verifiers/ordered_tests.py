@@ -22,7 +22,7 @@ _AFRESH: Final = re.compile(
     re.IGNORECASE,
 )
 _DENIES: Final = re.compile(
-    r"\b(?:no(?!\s+doubt)|not(?!\s+only)|without(?!\s+(?:delay|doubt))|neither|nor|never|avoid\w*|defer\w*|(?<!without\s)delay\w*|postpone\w*|skip\w*|omit\w*|withhold\w*|hold\s+off(?:\s+on)?|cancel\w*|decline\w*|refuse\w*|forgo|instead\s+of|rather\s+than|other\s+than|except|exclude|contraindicated|unnecessary|against|don't|doesn't|isn't|wouldn't|shouldn't|cannot|can't)\b"
+    r"\b(?:no(?!\s+doubt)|not(?!\s+only)|without(?!\s+(?:delay|doubt))|neither|nor|never|avoid\w*|defer\w*|(?<!without\s)delay\w*|postpone\w*|skip\w*|omit\w*|withhold\w*|hold(?!\s+still)(?:\s+off)?(?:\s+on)?|cancel\w*|decline\w*|refuse\w*|forgo|instead\s+of|rather\s+than|other\s+than|except|exclude|contraindicated|unnecessary|against|don't|doesn't|isn't|wouldn't|shouldn't|cannot|can't)\b"
     r"|n't\b|不必|不查|不做|不宜|不需要?|不应|不用|不可|不建议|不考虑|不行|不能|不开|不推荐|无需|无须|无必要|暂不|暂缓|推迟|避免|禁止|禁忌|禁|没有必要|未查|未做|取消|拒绝|而非|不是|不|免做|免查",
     re.IGNORECASE,
 )

@@ -19,7 +19,7 @@ _SEPARATOR: Final = re.compile(
 )
 _EITHER: Final = re.compile(r"\s*(?:,\s*)?(?:\bor\b|或者?|还是|\bversus\b|\bvs\.?)\s*[(（]?\s*", re.IGNORECASE)
 _PREFIX: Final = re.compile(
-    r"(?:(?:the\s+)?(?:correct\s+|right\s+|best\s+|final\s+|most\s+likely\s+)*(?:options?|choices?|letters?|answers?)(?:\s+is|\s+are)?\s*[:：]?\s*|选项\s*|答案\s*[是为:：]?\s*|选\s*|是\s*|为\s*|应为\s*|probably\s+|most\s+likely\s+|likely\s+|clearly\s+|therefore\s*,?\s*|definitely\s+)",
+    r"(?:(?:the\s+)?(?:correct\s+|right\s+|best\s+|final\s+|most\s+likely\s+)*(?:options?|choices?|letters?|answers?)(?:\s+is|\s+are)?\s*[:：]?\s*|选项\s*|答案\s*[是为:：]?\s*|选\s*|是\s*|为\s*|应为\s*|probably\s+|most\s+likely\s+|likely\s+|clearly\s+|therefore\s*,?\s*|definitely\s+|only\s+)",
     re.IGNORECASE,
 )
 _AFTER_IDEOGRAPH: Final = re.compile(
@@ -30,7 +30,7 @@ _NEGATION: Final = re.compile(
     re.IGNORECASE,
 )
 _EXPLAINS: Final = re.compile(
-    r"(?:because|since|as\b|for\b|due|is\b|are\b|was\b|it\b|this|that|the\s|which|given|with|so\b|and\s|but\b|rather|not\b|instead|in\b|here|by\b|explanation|reason|therefore|when|who|she|he|they|we\b|you\b|if\b|最|是|因|由|故|解析|理由|该|此|本|患者|为|正确|均|可|不|，|根据|考虑|符合)",
+    r"(?:\d|sure\b|confiden|most\b|best\b|correct|sorry|no\b|wait|because|since|as\b|for\b|due|is\b|are\b|was\b|it\b|this|that|the\s|which|given|with|so\b|and\s|but\b|rather|not\b|instead|in\b|here|by\b|explanation|reason|therefore|when|who|she|he|they|we\b|you\b|if\b|最|是|因|由|故|解析|理由|该|此|本|患者|为|正确|均|可|不|，|根据|考虑|符合)",
     re.IGNORECASE,
 )
 _BEST: Final = re.compile(
@@ -177,7 +177,7 @@ def choice(text: str, options: Mapping[str, str], short: bool = True) -> Choice:
     if denied:
         told, end, _ = _letters(head[denied.end() :], valid)
         instead = re.search(
-            r"(?:而是|but\s+(?:rather\s+)?|应[是为选]|,\s*(?:it\s+is|rather)\s+)",
+            r"(?:而是|but\s+(?:rather\s+)?|应[是为选]|[,，]\s*是|,\s*(?:it\s+is|rather)\s+)",
             head[denied.end() + end :],
             re.IGNORECASE,
         )
@@ -205,7 +205,8 @@ def choice(text: str, options: Mapping[str, str], short: bool = True) -> Choice:
     letters, end, either = _letters(head, valid)
     if letters:
         return _with_text(head, letters, end, either, options, short)
-    return _by_text(head, options)
+    named = _by_text(head, options)
+    return named if named.letters or named.why or not short else _at_the_end(head, options)
 
 
 def _whole_text(text: str, options: Mapping[str, str]) -> Choice | None:
@@ -239,7 +240,7 @@ def _with_text(
         if (
             named
             and named[0][2] != letter
-            and mark not in (",", "，", ";", "；", "、")
+            and mark not in (",", "，", ";", "；")
             and bare(options[letter]) != bare(options[named[0][2]])
         ):
             return Choice(why=f"{letter} beside the text of {named[0][2]}")
@@ -308,12 +309,16 @@ def _another_text(phrase: str, own: str) -> bool:
     return len(mine & set(words)) < (max(1, len(mine) // 2) if unspaced else 1)
 
 
-_ITEMS: Final = re.compile(r"\n|[;,，、；]\s*(?=\(?[A-J][).:：、．])")
+_ITEMS: Final = re.compile(r"\n|(?:[;,，、；]|\band\b|和)\s*(?=\(?[A-J]\s?[).:：、．(（])")
 
 
 def _lines_of_options(text: str, options: Mapping[str, str]) -> Choice | None:
     """Several lines of a letter with its text each."""
-    lines = [line.strip(" *-•\t;；,，、.。") for line in _ITEMS.split(text.strip()) if line.strip(" *-•\t")]
+    lines = [
+        re.sub(r"^(?:and\s+)?\d+[.)、]\s*", "", line.strip(" *-•\t;；,，、.。"))
+        for line in _ITEMS.split(text.strip())
+        if line.strip(" *-•\t")
+    ]
     if len(lines) < 2:
         return None
     valid = "".join(sorted(options)) or LETTERS
@@ -321,11 +326,25 @@ def _lines_of_options(text: str, options: Mapping[str, str]) -> Choice | None:
         return Choice(frozenset(line.strip("()") for line in lines))
     found: list[str] = []
     for line in lines:
-        lead = re.match(r"\(?([A-J])[).:：、．]\s*(.+)", line)
+        lead = re.match(r"\(?([A-J])\s?[).:：、．(（]\s*(.+?)[)）]?$", line)
         if lead is None or lead[1] not in options or bare(lead[2]) != bare(options[lead[1]]):
             return None
         found.append(lead[1])
     return Choice(frozenset(found))
+
+
+def _at_the_end(text: str, options: Mapping[str, str]) -> Choice:
+    """A few words behind a mark that end in an option's text: "the beta blocker metoprolol"."""
+    words = squeezed(re.split(r"[\n。;；]|\.\s|\.$", text.strip(), maxsplit=1)[0])
+    found = found_options(words, options)
+    if len(found) != 1 or found[0][1] != len(words) or len(words[: found[0][0]].split()) > 4:
+        return NONE
+    if re.search(
+        r"\b(?:no|not|avoid|never|unlike|except|but|stop|without|or|if|contraindicat\w*|instead|rather|than)\b|[不非无除若避禁]",
+        words,
+    ):
+        return NONE
+    return Choice(frozenset([found[0][2]]))
 
 
 _GLUE: Final = re.compile(r"^(?:and|the|a|an|plus|as|well|with|both|和|及|与|以|以及| )*$")
@@ -333,7 +352,7 @@ _GLUE: Final = re.compile(r"^(?:and|the|a|an|plus|as|well|with|both|和|及|与|
 
 def _by_text(text: str, options: Mapping[str, str]) -> Choice:
     """Options named by their text alone."""
-    sentence = re.split(r"\n|[。!！]|\.\s|\.$|[;；]", text.strip(), maxsplit=1)[0]
+    sentence = re.split(r"\n|[。!！]|\.\s|\.$", text.strip(), maxsplit=1)[0]
     words = bare(sentence)
     found = found_options(words, options)
     if not found or found[0][0] > 0:

@@ -19,6 +19,7 @@ _WIDE: Final = {
 _UNSEEN: Final = dict.fromkeys(
     [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, 0xFFFD, 0x200E, 0x200F, *range(0x202A, 0x202F), 0]
 )
+SHORT_QUOTE: Final = 5  # with its marks: a letter in quotation marks is an answer, an instruction is longer
 _ROMAN: Final = {0x2160: "I", 0x2161: "II", 0x2162: "III", 0x2163: "IV"}
 _TAG: Final = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _NEXT_QUESTION: Final = re.compile(
@@ -69,7 +70,7 @@ def said(answer: str, prompt: str = "") -> str:
 
 def without_quotations(text: str) -> str:
     """The text with blanks in place of what stands between quotation marks: an instruction told again is no answer."""
-    return _QUOTED.sub(lambda found: " " * len(found[0]), text)
+    return _QUOTED.sub(lambda found: found[0] if len(found[0]) <= SHORT_QUOTE else " " * len(found[0]), text)
 
 
 def own_question(text: str) -> list[str]:

@@ -27,7 +27,7 @@ _EXCLUDED_BEHIND: Final = re.compile(
     re.IGNORECASE,
 )
 _UNCERTAIN_BEFORE: Final = re.compile(
-    r"(?:[?？]|\b(?:possibly|possible|probable|probably|suspect(?:ed)?|suspicion\s+of|suspicious\s+for|question\s+of|questionable|rule\s+out|r/o|to\s+rule\s+out|consider|considering|maybe|perhaps|may\s+(?:be|have)|might\s+(?:be|have)|could\s+(?:be|have)|cannot\s+(?:exclude|rule\s+out)|presumed|presumptive|(?<!most\s)likely|versus|vs\.?|either|concern\s+for|query)\b|疑似|怀疑|可能(?:为|是)?|待排|不(?:能)?除外|不能排除|考虑(?!为)|拟诊|疑|或|也许|待除外)\s*(?:(?:an?|the|of|为|是)\s*){0,2}$",
+    r"(?:[?？]|\b(?:possibly|possible|probable|probably|suspect(?:ed)?|suspicion\s+of|suspicious\s+for|question\s+of|questionable|rule\s+out|r/o|to\s+rule\s+out|consider|considering|maybe|perhaps|may\s+(?:be|have)|might\s+(?:be|have)|could\s+(?:be|have)|cannot\s+(?:exclude|rule\s+out)|presumed|presumptive|(?<!most\s)likely|versus|vs\.?|either|concern\s+for|query)\b|疑似|疑诊|怀疑|可能(?:为|是)?|待排|不(?:能)?除外|不能排除|考虑(?!为)|拟诊|疑|或|也许|待除外)\s*(?:(?:an?|the|of|为|是)\s*){0,2}$",
     re.IGNORECASE,
 )
 _UNCERTAIN_BEHIND: Final = re.compile(
@@ -38,7 +38,7 @@ _ELSEWHERE_BEFORE: Final = re.compile(
     r"(?:\b(?:history\s+of|h/o|previous|prior|past|old|remote|status\s+post|s/p|family\s+history\s+of|(?:mother|father|brother|sister|aunt|uncle|grand\w+|parent|son|daughter|wife|husband)\s+(?:had|has|with|died\s+of)|known|background\s+of|risk\s+(?:of|for|factors?\s+for)|screen(?:ed|ing)?\s+for|vaccin\w+\s+against|treated\s+for|complications?\s+(?:of|such\s+as|include)|prevent\w*|differential(?:s|\s+diagnos[ei]s)?\s*(?:includes?|[:：])?)|既往(?:有|史|患)?|病史|家族史|(?:父亲?|母亲?|兄|姐|弟|妹|祖父|祖母)(?:患|有)?|曾(?:患|有)|鉴别(?:诊断)?\s*[:：]?|陈旧性)\s*[^.。;；]{0,40}$",
     re.IGNORECASE,
 )
-_ELSEWHERE_BEHIND: Final = re.compile(r"^\s*(?:病史|史(?![a-z])|家族史|\bin\s+(?:19|20)\d\d\b)", re.IGNORECASE)
+_ELSEWHERE_BEHIND: Final = re.compile(r"^\s*(?:病史|史(?![a-z])|家族史|术后|\bin\s+(?:19|20)\d\d\b)", re.IGNORECASE)
 _OPPOSITES: Final = (("hypo", "hyper"), ("benign", "malignant"), ("left", "right"))
 
 
@@ -213,16 +213,15 @@ def _spread_back(told: list[Mention], text: str) -> Iterator[Mention]:
 
 
 def credit(found: str, name: str, wanted: str, wanted_name: str) -> float:
-    """How near a code is: 1 the same, 0.7 its category, 0.3 its block; opposites that share a block nothing."""
+    """How near a code is: 1 the same, 0.7 its category, 0.3 its block; opposites nothing, whatever they share."""
     if found == wanted:
         return 1.0
+    mine = _title(found) if not name or CODE.fullmatch(name) else name
+    if _opposite(mine, wanted_name or _title(wanted)) or _opposite(_title(found), _title(wanted)):
+        return 0.0
     if found[:3] == wanted[:3]:
         return 0.7
-    if (
-        _block(found) is not None
-        and _block(found) == _block(wanted)
-        and not _opposite(name or _title(found), wanted_name or _title(wanted))
-    ):
+    if _block(found) is not None and _block(found) == _block(wanted):
         return 0.3
     return 0.0
 

@@ -57,6 +57,7 @@ class Number:
     start: int
     ranged: bool = False
     of_something: bool = False
+    over: float = 0.0  # what a number with a stroke behind it is divided by
 
 
 def numbers_in(text: str) -> list[Number]:
@@ -83,7 +84,9 @@ def numbers_in(text: str) -> list[Number]:
         if one["sign"] and one["sign"].strip() and before[-1:].isalnum():
             value = abs(value)
         of = bool(re.match(r"\s*(?:points?\s*)?(?:out\s+of|/)\s*\d", behind))
-        found.append(Number(value, unit[1].strip() if unit else "", one.start(), ranged, of))
+        stroke = re.match(r"\s*/\s*(\d{1,6}(?:\.\d{1,6})?)", behind)
+        over = float(stroke[1]) if stroke else 0.0
+        found.append(Number(value, unit[1].strip() if unit else "", one.start(), ranged, of, over))
         covered = one.end()
         if of:
             covered = one.end() + len(re.match(r"\s*(?:points?\s*)?(?:out\s+of|/)\s*\d+", behind)[0])  # type: ignore[index]

@@ -65,6 +65,8 @@ def unit_of(written: str) -> Any:
         base = re.match(r"(.+?)((?:\^|\*\*)?\s?[-⁻]?[\d¹²³])?$", piece)
         assert base is not None
         name = _ALIASES.get(base[1].strip().casefold())
+        if base[1].strip() == "分" and told and told[-1] == "/":
+            name = "minute"
         if name is None:
             return None
         power = (base[2] or "").translate(_POWERS).replace("**", "").replace("^", "").strip()
