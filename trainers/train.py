@@ -213,7 +213,7 @@ def _restore_parent(start: Start, model: list[Any]) -> None:
     assert start.folder is not None
     newest = latest(start.folder)
     assert newest is not None
-    checkpoint.restore_weights(newest, model)
+    checkpoint.restore_weights(newest, model, adapters=False)  # a parent has none: it was merged
 
 
 def main() -> None:

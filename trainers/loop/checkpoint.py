@@ -178,10 +178,10 @@ def restore(folder: Path, model: Sequence[Any], optimizer: Any) -> Position:
     return read_position(folder)
 
 
-def restore_weights(folder: Path, model: Sequence[Any]) -> None:
-    """Load only the weights of a checkpoint, as a later stage's start; adapters keep what they begin with."""
+def restore_weights(folder: Path, model: Sequence[Any], adapters: bool = True) -> None:
+    """Load only the weights of a checkpoint; without `adapters`, a later stage's keep what they begin with."""
     state = model_state(model)
-    for weights in state.values():
+    for weights in state.values() if not adapters else ():
         for name in [one for one in weights if is_adapter(one)]:
             del weights[name]
     _set_weights(model, _load(state, folder))
