@@ -75,7 +75,7 @@ def audit_command(
     verifier = VERIFIERS.get(name)
     for one in tables:
         extend(one)
-    cases = list(read_cases(cases_file, name) if cases_file else bundled(name))
+    cases = list(read_cases(cases_file) if cases_file else bundled(name))
     if not cases:
         raise WrongCall(f"{cases_file or 'the bundled set'} holds no case of {name}")
     for number, case in enumerate(cases, start=1):

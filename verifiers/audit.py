@@ -63,10 +63,10 @@ def held_against(case: LabelledAnswer, verdict: Verdict) -> str:
 
 def bundled(name: str) -> Iterator[LabelledAnswer]:
     """The labelled answers that come with a verifier: adversarial ones, in both languages."""
-    yield from read_cases(Path(str(files("verifiers"))) / "cases" / f"{name}.jsonl", name)
+    yield from read_cases(Path(str(files("verifiers"))) / "cases" / f"{name}.jsonl")
 
 
-def read_cases(file: Path, name: str = "") -> Iterator[LabelledAnswer]:
+def read_cases(file: Path) -> Iterator[LabelledAnswer]:
     """Labelled answers of a file of JSON Lines, in its order.
 
     Raises:

@@ -11,6 +11,7 @@ from trainers.loop.experiment import Experiment, Hook, Step
 from trainers.parallel.groups import is_first
 from trainers.rl.gate import check_parity
 from trainers.rl.prompts import AskedPrompt
+from trainers.rl.rewards import judge
 from trainers.rl.source import RolloutSource
 
 
@@ -62,8 +63,6 @@ def held_out_rewards(run: Experiment, prompts: list[AskedPrompt]) -> tuple[float
         prompt, words = prompts[answer.prompt], answer.ids[:-1] if answer.ended else answer.ids
         text = source.tokenizer.decode(words, skip_special_tokens=False)
         rollouts.append(Rollout(prompt.id, answer.prompt, 0, prompt.question, text, [], answer.ids, [], answer.ended))
-    from trainers.rl.rewards import judge
-
     judge(rollouts, prompts, source.rl, source.judges)
     rewards = [one.reward for one in rollouts if one.reward is not None]
     return float(np.mean(rewards)) if rewards else float("nan"), sum(one.state == "right" for one in rollouts) / len(
