@@ -39,7 +39,7 @@ def before_and_after(folder: Path) -> list[dict[str, Any]]:
     if len(batches) < 2:
         return []
     first, last = (_by_prompt(folder, int(one.stem.removeprefix("batch-"))) for one in (batches[0], batches[-1]))
-    shared = [one for one in first if one in last] or []
+    shared = [one for one in first if one in last]
     return [
         {"question": first[one][0].question, "before": _shown(first[one]), "after": _shown(last[one])}
         for one in shared[:PROMPTS]

@@ -102,16 +102,10 @@ def _steps_of(model: Path, run_dir: Path, places: list[Any], document: str) -> l
     from trainers.lineage.rolled_out import RolledOut, is_rolled_out
 
     if is_rolled_out(model):
-        return RolledOut(model, _config_of(model), load_manifest(run_dir)).steps_of_document(places, document)
+        return RolledOut.open(model).steps_of_document(document)
     from trainers.lineage.trained_on import TrainedOn
 
     return TrainedOn.open(model, run_dir).steps_of_document(places)
-
-
-def _config_of(model: Path) -> Any:
-    from trainers.stage import TrainConfig
-
-    return TrainConfig.model_validate(read_json(model / "train.json")["stage"])
 
 
 def _trace_rollouts(run_dir: Path, model: Path, step: int) -> None:
@@ -120,7 +114,7 @@ def _trace_rollouts(run_dir: Path, model: Path, step: int) -> None:
     from trainers.lineage.rolled_out import RolledOut
 
     manifest = load_manifest(run_dir)
-    found = RolledOut(model, _config_of(model), manifest).rollouts_of_step(step)
+    found = RolledOut.open(model).rollouts_of_step(step)
     partitions = {place.partition for one in found for place in places_of(run_dir, manifest, one)}
     decisions = _decisions(run_dir, list(found), partitions)
     for prompt, answers in found.items():

@@ -60,20 +60,25 @@ class Conversation(BaseModel):
 
     def text(self) -> str:
         """The turns in text form."""
-        return "\n".join(f"<|{turn.role}|>\n{escaped(turn.content)}" for turn in self.turns)
+        return text_of_turns(self.turns)
 
     def beside(self) -> str:
         """What stands beside the text, as JSON."""
         return self.model_dump_json(include={"tools", "citations", "source_documents"}, exclude_defaults=True)
 
 
-def escaped(content: str) -> str:
+def text_of_turns(turns: Sequence[Turn]) -> str:
+    """Turns in text form, whatever they make."""
+    return "\n".join(f"<|{turn.role}|>\n{_escaped(turn.content)}" for turn in turns)
+
+
+def _escaped(content: str) -> str:
     """A turn's words, a backslash before each line that would be taken for the beginning of a turn."""
     return LIKE_MARK.sub(lambda match: "\\" + match.group(), content)
 
 
 def _plain(content: str) -> str:
-    """What `escaped` was given."""
+    """What `_escaped` was given."""
     return LIKE_MARK.sub(lambda match: match.group().removeprefix("\\"), content)
 
 

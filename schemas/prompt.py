@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.conversation import Turn, escaped
+from schemas.conversation import Turn, text_of_turns
 from schemas.errors import Unreadable
 
 PROMPT_START: Final = '{"verifier":'
@@ -32,7 +32,7 @@ class Prompt(BaseModel):
 
     def text(self) -> str:
         """The turns in text form."""
-        return "\n".join(f"<|{turn.role}|>\n{escaped(turn.content)}" for turn in self.turns)
+        return text_of_turns(self.turns)
 
     def beside(self) -> str:
         """What stands beside the text, as JSON."""

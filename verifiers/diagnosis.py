@@ -15,7 +15,7 @@ from schemas.verdict import Verdict, partly, right, unparsed, wrong
 from verifiers.reading import diseases
 from verifiers.reading.cleaning import own_question, said
 from verifiers.reading.diseases import Mention, code_of, credit, read
-from verifiers.reading.json_answer import MISSING, field_of, json_values
+from verifiers.reading.json_answer import MISSING, field_of, json_values, unfenced
 from verifiers.tables import spelled
 from verifiers.verifier import ReferenceModel, verifier
 
@@ -173,7 +173,7 @@ def _with_reference(found: list[Mention], words: str, reference: DiagnosisRefere
 
 def _stated(text: str) -> str:
     """The words that state the diagnosis: a JSON field, what the last mark names, or the whole."""
-    values = json_values(re.sub(r"```(?:json)?", " ", text))
+    values = json_values(unfenced(text))
     told = [found for found in (field_of(one, ANSWER_FIELDS) for one in values) if found is not MISSING and found]
     if told:
         return "; ".join(_strings(told[-1]))

@@ -11,7 +11,7 @@ from schemas.verdict import Verdict, partly, right, unparsed, wrong
 from verifiers.reading.choice import LETTERS, NONE, Choice, bare, choice, found_options, squeezed
 from verifiers.reading.cleaning import own_question, said, without_quotations
 from verifiers.reading.commitment import Marked, conditional, marks
-from verifiers.reading.json_answer import MISSING, field_of, json_values
+from verifiers.reading.json_answer import MISSING, field_of, json_values, unfenced
 from verifiers.verifier import ReferenceModel, verifier
 
 ANSWER_FIELDS: Final = frozenset(
@@ -252,7 +252,7 @@ def _is_bare(line: str, options: dict[str, str]) -> bool:
 
 def _json(text: str, options: dict[str, str]) -> Choice | None:
     """A choice in JSON; None where the answer holds none."""
-    stripped = re.sub(r"```(?:json)?", " ", text).strip()
+    stripped = unfenced(text).strip()
     if not stripped.startswith(("{", "[")) and "{" not in stripped:
         return None
     values = json_values(stripped)

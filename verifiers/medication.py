@@ -9,7 +9,7 @@ from typing import Any, Final
 from schemas.verdict import Verdict, partly, right, unparsed, wrong
 from verifiers.reading.cleaning import said
 from verifiers.reading.drugs import amounts, drugs_in, frequency, generic, route, same_amount, same_frequency
-from verifiers.reading.json_answer import json_values
+from verifiers.reading.json_answer import json_values, unfenced
 from verifiers.verifier import ReferenceModel, verifier
 
 CONTRAINDICATED: Final = "contraindicated"
@@ -155,13 +155,13 @@ def _agreement(one: Given, drug: Drug) -> tuple[float, str]:
 
 def prescribed(text: str, known: tuple[str, ...] = ()) -> list[Given] | None:
     """What an answer prescribes, by its last JSON or by its words; None where it prescribes nothing at all."""
-    unfenced = re.sub(r"```(?:json)?", " ", text)
-    values = json_values(unfenced)
+    bare = unfenced(text)
+    values = json_values(bare)
     for value in reversed(values):
         told = _of_json(value)
         if told is not None:
             return told
-    if re.match(r"\s*[\[{]", unfenced) and re.search(r"[\[{]\s*[\"'{]", unfenced):
+    if re.match(r"\s*[\[{]", bare) and re.search(r"[\[{]\s*[\"'{]", bare):
         return None  # JSON that was asked for, and cannot be read
     return _of_words(text, known)
 

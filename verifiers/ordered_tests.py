@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from schemas.verdict import Verdict, partly, right, unparsed, wrong
 from verifiers.reading.cleaning import said, without_quotations
-from verifiers.reading.json_answer import json_values
+from verifiers.reading.json_answer import json_values, unfenced
 from verifiers.verifier import ReferenceModel, verifier
 
 FORBIDDEN: Final = "forbidden_test"
@@ -101,8 +101,8 @@ def _listed(one: str | list[str]) -> list[str]:
 
 def _ordered_text(text: str) -> str:
     """The words of JSON that order, or the text as it is."""
-    values = json_values(re.sub(r"```(?:json)?", " ", text))
-    if not values or not re.sub(r"```(?:json)?", " ", text).strip().startswith(("{", "[")):
+    values = json_values(unfenced(text))
+    if not values or not unfenced(text).strip().startswith(("{", "[")):
         return text
     return "; ".join(_strings(values[-1]))
 

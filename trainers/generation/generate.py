@@ -106,7 +106,7 @@ class _Engine:
             beginning = waiting[at : at + room]
             at += len(beginning)
             if beginning:
-                self._read([one for one, _ in dict.fromkeys(beginning) if one.number not in read], read)
+                self._read({one.number: one for one, _ in beginning if one.number not in read}, read)
                 self._begin(beginning, read)
                 for one, _ in beginning:
                     left[one.number] -= 1
@@ -116,9 +116,9 @@ class _Engine:
                 self._go_on()
         return self.done
 
-    def _read(self, prompts: list[Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
+    def _read(self, new: dict[int, Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
         """Read prompts, packed into one row, each once."""
-        prompts = list({one.number: one for one in prompts}.values())
+        prompts = list(new.values())
         if not prompts:
             return
         lengths = [len(one.ids) for one in prompts]

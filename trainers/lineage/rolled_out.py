@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import WrongCall
-from schemas.manifest import Manifest
 from storage.json_files import read_json
-from tokenization.places import Place
 from trainers.loop.records import read_log
 from trainers.rl.rollout_files import read_rollouts, rollout_file
 from trainers.stage import TrainConfig
@@ -28,7 +26,11 @@ class RolledOut:
 
     model: Path
     config: TrainConfig
-    manifest: Manifest
+
+    @classmethod
+    def open(cls, model: Path) -> RolledOut:
+        """Open by what the model's folder says of its run."""
+        return cls(model, TrainConfig.model_validate(read_json(model / "train.json")["stage"]))
 
     def rollouts_of_step(self, step: int) -> dict[str, list[dict[str, Any]]]:
         """Answers of the batch that a step learned from, by prompt: text, verdicts, reward, advantage."""
@@ -44,12 +46,14 @@ class RolledOut:
             found.setdefault(one.prompt, []).append(told)
         return found
 
-    def steps_of_document(self, places: list[Place], document: str) -> list[int]:
+    def steps_of_document(self, document: str) -> list[int]:
         """Steps taken so far that learned from answers to a prompt."""
-        steps = []
-        for record in read_log(self.model / "log.jsonl"):
-            batch = (record["step"] - 1) // self.config.updates
-            if rollout_file(self.model, batch).exists():
-                learned = read_rollouts(self.model, batch)[0]
-                steps += [record["step"]] if any(one.prompt == document for one in learned) else []
-        return steps
+        steps = [record["step"] for record in read_log(self.model / "log.jsonl")]
+        batches = {(step - 1) // self.config.updates for step in steps}
+        holding = {
+            batch
+            for batch in batches
+            if rollout_file(self.model, batch).exists()
+            and any(one.prompt == document for one in read_rollouts(self.model, batch)[0])
+        }
+        return [step for step in steps if (step - 1) // self.config.updates in holding]

@@ -84,7 +84,6 @@ class Order:
     def take(self, wanted: int) -> list[int]:
         """The next prompts, by number; epochs follow one another, each in an order of its own."""
         taken: list[int] = []
-        idle = 0
         while len(taken) < wanted:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist()
             left = [one for one in order if self.mastered.get(one, -1) < self.epoch] or order
@@ -92,7 +91,7 @@ class Order:
             taken += more
             self.cursor += len(more)
             if len(taken) < wanted:
-                self.epoch, self.cursor, idle = self.epoch + 1, 0, idle + 1
+                self.epoch, self.cursor = self.epoch + 1, 0
         return taken
 
     def tell(self, number: int, all_right: bool, revisit: int) -> None:

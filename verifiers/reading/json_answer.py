@@ -14,6 +14,11 @@ MISSING: Final = object()
 _STRINGS: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
+def unfenced(text: str) -> str:
+    """The text without the marks of code fences, whose content stays."""
+    return re.sub(r"```(?:json)?", " ", text)
+
+
 def _spans(text: str) -> list[tuple[int, int]]:
     """Outermost brackets that close, as (start, end), in order; the last may be open, with end -1."""
     found: list[tuple[int, int]] = []
