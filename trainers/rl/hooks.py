@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from schemas.rollout import Rollout
 from trainers.generation.generate import Asked, generate
 from trainers.generation.sampling import Sampling
 from trainers.loop.experiment import Experiment, Hook, Step
@@ -12,7 +11,7 @@ from trainers.parallel.groups import is_first
 from trainers.rl.gate import check_parity
 from trainers.rl.prompts import AskedPrompt
 from trainers.rl.rewards import judge
-from trainers.rl.source import RolloutSource
+from trainers.rl.source import RolloutSource, bare
 
 
 class Rewards(Hook):
@@ -54,15 +53,10 @@ def held_out_rewards(run: Experiment, prompts: list[AskedPrompt]) -> tuple[float
     assert isinstance(source, RolloutSource)
     sampling = Sampling(temperature=0.0, max_tokens=source.rl.max_tokens)
     asked = [Asked(one.ids, number, range(1)) for number, one in enumerate(prompts)]
-    part = getattr(run.model[0], "module", run.model[0])
-    answers = generate(part, asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots)
+    answers = generate(bare(run.model[0]), asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots)
     if source.judges is None:
         return float("nan"), float("nan")
-    rollouts = []
-    for answer in answers:
-        prompt, words = prompts[answer.prompt], answer.ids[:-1] if answer.ended else answer.ids
-        text = source.tokenizer.decode(words, skip_special_tokens=False)
-        rollouts.append(Rollout(prompt.id, answer.prompt, 0, prompt.question, text, [], answer.ids, [], answer.ended))
+    rollouts = [source.rollout(answer, prompts[answer.prompt]) for answer in answers]
     judge(rollouts, prompts, source.rl, source.judges)
     rewards = [one.reward for one in rollouts if one.reward is not None]
     return float(np.mean(rewards)) if rewards else float("nan"), sum(one.state == "right" for one in rollouts) / len(

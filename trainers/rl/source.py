@@ -110,7 +110,7 @@ class RolloutSource:
             seen[number] += 1
         mine = asked[rank::size]
         answers = generate(
-            _bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch, self.rl.slots
+            bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch, self.rl.slots
         )
         found: list[list[Answer]] = [answers]
         if size > 1:
@@ -118,11 +118,11 @@ class RolloutSource:
             torch.distributed.all_gather_object(found, answers, group=parallel_state.get_data_parallel_group())
         groups: dict[tuple[int, int], list[Rollout]] = {(one.number, one.samples.start // count): [] for one in asked}
         for answer in (one for each in found for one in each):
-            groups[answer.prompt, answer.sample // count].append(self._rollout(answer))
+            groups[answer.prompt, answer.sample // count].append(self.rollout(answer, self.prompts[answer.prompt]))
         return list(groups.values())
 
-    def _rollout(self, answer: Answer) -> Rollout:
-        prompt = self.prompts[answer.prompt]
+    def rollout(self, answer: Answer, prompt: AskedPrompt) -> Rollout:
+        """An answer to a prompt with its text, not yet judged."""
         words = answer.ids[:-1] if answer.ended else answer.ids
         text = self.tokenizer.decode(words, skip_special_tokens=False)
         return Rollout(
@@ -225,6 +225,6 @@ def _shuffle_rewards(groups: Sequence[Sequence[Rollout]], seed: int) -> None:
         one.reward = reward
 
 
-def _bare(model: Any) -> Any:
+def bare(model: Any) -> Any:
     """The model within Megatron's data parallelism."""
     return getattr(model, "module", model)
