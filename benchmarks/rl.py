@@ -58,7 +58,9 @@ def measure(name: str, shape: dict[str, object], arguments: argparse.Namespace) 
     from trainers.stage import TrainConfig
 
     model = ModelConfig.model_validate(shape)
-    stage = TrainConfig.model_validate({"name": "b", "model": shape, "schedule": {"steps": 1}, "data": {"sequence_length": 256}})
+    stage = TrainConfig.model_validate(
+        {"name": "b", "model": shape, "schedule": {"steps": 1}, "data": {"sequence_length": 256}}
+    )
     told = to_hf_config(model, VOCABULARY, 256, "float32")
     theirs = AutoModelForCausalLM.from_config(AutoConfig.for_model(**told)).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +75,9 @@ def measure(name: str, shape: dict[str, object], arguments: argparse.Namespace) 
 
     def sample_ours() -> float:
         begun = time.perf_counter()
-        answers = generate(ours, asked, Sampling(max_tokens=arguments.tokens), frozenset(), VOCABULARY, 1, 1, arguments.slots)
+        answers = generate(
+            ours, asked, Sampling(max_tokens=arguments.tokens), frozenset(), VOCABULARY, 1, 1, arguments.slots
+        )
         assert sum(len(one.ids) for one in answers) == count
         return count / (time.perf_counter() - begun)
 
@@ -86,13 +90,31 @@ def measure(name: str, shape: dict[str, object], arguments: argparse.Namespace) 
             ids = torch.tensor([[0] * (width - len(one)) + one for one in part])
             mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in part])
             with torch.no_grad():
-                theirs.generate(ids, attention_mask=mask, do_sample=True, top_k=0, max_new_tokens=arguments.tokens, min_new_tokens=arguments.tokens, pad_token_id=0)
+                theirs.generate(
+                    ids,
+                    attention_mask=mask,
+                    do_sample=True,
+                    top_k=0,
+                    max_new_tokens=arguments.tokens,
+                    min_new_tokens=arguments.tokens,
+                    pad_token_id=0,
+                )
         return count / (time.perf_counter() - begun)
 
     sample_ours()
     pairs = [(sample_ours(), sample_theirs()) for _ in range(arguments.turns)]
     mine, others = (sorted(one)[len(pairs) // 2] for one in zip(*pairs, strict=True))
-    print(json.dumps({"model": name, "ours tokens/s": round(mine), "transformers tokens/s": round(others), "ratio": round(mine / others, 2)}), flush=True)
+    print(
+        json.dumps(
+            {
+                "model": name,
+                "ours tokens/s": round(mine),
+                "transformers tokens/s": round(others),
+                "ratio": round(mine / others, 2),
+            }
+        ),
+        flush=True,
+    )
     stop_parallel()
 
 
