@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import torch
 
 from dedup.decontamination import cut_spans
 from dedup.lsh_index import build, near
@@ -36,6 +37,7 @@ from tokenization.chat_template import built_in
 from tokenization.conversations import encode_conversations
 from tokenization.shards import shard_schema, shuffle_keys
 from tokenization.tokenizer import END_OF_TEXT, TextTokenizer, train_tokenizer
+from trainers.model.bounds import bounds_of, remember_bounds
 
 GOAL = 11.0
 TIMES = 10
@@ -71,6 +73,18 @@ def spans(count: int) -> Callable[[], object]:
     text = "A sentence about the heart and its valves. " * count
     found = [(start, start + 20) for start in range(0, len(text) - 30, 215)]
     return lambda: cut_spans(text, found)
+
+
+def packed_bounds(rows: int) -> Callable[[], object]:
+    """Bounds of packed sequences, asked for by as many layers: found once a micro-batch, whatever the layers."""
+    packs = torch.arange(64).repeat_interleave(16).repeat(rows, 1)
+
+    def work() -> None:
+        remember_bounds(packs, packs)
+        for _ in range(32):
+            bounds_of(packs)
+
+    return work
 
 
 def conversations(count: int) -> Callable[[], object]:
@@ -180,6 +194,7 @@ def main() -> None:
     STAGES.names()
     cases: list[tuple[str, Any, int]] = [
         ("spans cut out of one text", spans, 2000),
+        ("bounds of packed sequences, over 32 layers", packed_bounds, 100),
         ("conversations by a chat template", conversations, 300),
         ("repeated lines over partitions", repeated_lines, 100),
         ("shards over partitions, both ten times as many", shuffled_shards, 100),

@@ -227,17 +227,15 @@ def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], inde
     return pl.concat(frames).unique()
 
 
-SENTENCE_END: Final = "[。！？!?\n]|\\.(?=\\s)"
+# Every character of white space in UTF-8; no part of another character looks like one.
+_SPACES: Final = b"|".join(re.escape(chr(n).encode()) for n in range(0x3001) if chr(n).isspace())
+SENTENCE_END: Final = re.compile("。|！|？|[!?\n]".encode() + rb"|\.(?=" + _SPACES + rb")")
 
 
 def cut_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """The text without the sentences that the byte spans touch; the cost is that of both, not their product."""
     data = text.encode()
-    marks, ends, at = [0], [match.end() for match in re.finditer(SENTENCE_END, text)], 0
-    for end in ends:  # from one end to the next, so that no part of the text is encoded twice
-        marks.append(marks[-1] + len(text[at:end].encode()))
-        at = end
-    marks.append(len(data))
+    marks = [0, *(match.end() for match in SENTENCE_END.finditer(data)), len(data)]
     pieces, position = [], 0
     for start, end in sorted(spans):
         low = marks[bisect_right(marks, start) - 1]

@@ -20,6 +20,8 @@ from textcolumns.segment import IS_WORD
 
 SEED: Final = 0x6D65646963616C  # fixes the hash family, so that signatures of two runs compare
 
+BLOCK: Final = 512  # shingles whose hashes lie in the nearest cache, 4 KiB
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 Signatures = npt.NDArray[np.uint32]
 
@@ -47,21 +49,45 @@ def _signatures(folds, bounds, ngram, a, b):  # type: ignore[no-untyped-def]
     rows = bounds.size - 1
     width = a.size
     signatures = np.full((rows, width), np.uint32(0xFFFFFFFF), np.uint32)
+    block = np.empty(BLOCK, np.uint64)
     for row in range(rows):
         first, last = bounds[row], bounds[row + 1]
         if last == first:
             continue
         n = min(ngram, last - first)
         minima = signatures[row]
-        for index in range(first, last - n + 1):
-            shingle = uint64(0)
-            for step in range(n):
-                shingle = (shingle ^ folds[index + step]) * uint64(_MULTIPLIER)
-                shingle ^= shingle >> uint64(32)
+        # Block by block, function by function: a minimum stays in registers while its block lies in the cache.
+        for start in range(first, last - n + 1, BLOCK):
+            count = min(BLOCK, last - n + 1 - start)
+            for place in range(count):
+                shingle = uint64(0)
+                for step in range(n):
+                    shingle = (shingle ^ folds[start + place + step]) * uint64(_MULTIPLIER)
+                    shingle ^= shingle >> uint64(32)
+                block[place] = shingle
             for function in range(width):
-                value = uint32((a[function] * shingle + b[function]) >> uint64(32))
-                minima[function] = min(minima[function], value)
+                factor, offset = a[function], b[function]
+                # The 32 bits below decide nothing: the least value has the least upper half.
+                least = (uint64(minima[function]) << uint64(32)) | uint64(0xFFFFFFFF)
+                for place in range(count):
+                    value = factor * block[place] + offset
+                    least = value if value < least else least
+                minima[function] = uint32(least >> uint64(32))
     return signatures
+
+
+@njit(cache=True)
+def _words(folds, flags, bounds):  # type: ignore[no-untyped-def]
+    """Folds of the units that are words, and their bounds by row, in one pass."""
+    rows = bounds.size - 1
+    kept, ends, count = np.empty(folds.size, np.uint64), np.zeros(rows + 1, np.int64), 0
+    for row in range(rows):
+        for index in range(bounds[row], bounds[row + 1]):
+            if flags[index] & IS_WORD:
+                kept[count] = folds[index]
+                count += 1
+        ends[row + 1] = count
+    return kept[:count], ends
 
 
 @njit(cache=True)
@@ -89,9 +115,8 @@ def hash_family(functions: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.
 def word_folds(column: TextColumn) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """Folded hashes of the units that are words, and their bounds per row."""
     units = column.units
-    is_word = (units.flags & IS_WORD) != 0
-    bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(is_word, dtype=np.int64)))[units.bounds]
-    return units.folds[is_word], bounds
+    folds, bounds = _words(units.folds, units.flags, units.bounds)
+    return folds, bounds
 
 
 def signatures(column: TextColumn, config: MinHashConfig = MinHashConfig()) -> Signatures:

@@ -100,8 +100,8 @@ def turns_in(text: str) -> tuple[Turn, ...]:
     )
 
 
-def check_turns(turns: Sequence[Turn]) -> None:
-    """Refuse, naming the turn and the reason, what cannot be trained on as a conversation."""
+def check_each(turns: Sequence[Turn]) -> None:
+    """Refuse what no turn may be, whatever the turns make together."""
     if not turns:
         raise Unreadable("no turns")
     for number, turn in enumerate(turns, 1):
@@ -109,6 +109,11 @@ def check_turns(turns: Sequence[Turn]) -> None:
             raise Unreadable(f"turn {number} ({turn.role}) is empty")
         if turn.role == "system" and number > 1:
             raise Unreadable(f"turn {number} is a system turn; only the first may be")
+
+
+def check_turns(turns: Sequence[Turn]) -> None:
+    """Refuse, naming the turn and the reason, what cannot be trained on as a conversation."""
+    check_each(turns)
     spoken = [turn.role for turn in turns if turn.role != "system"]
     if not spoken or spoken[0] != "user":
         raise Unreadable(f"the first turn is {spoken[0] if spoken else 'missing'}, not user")

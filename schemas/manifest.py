@@ -50,7 +50,7 @@ class ComponentShards(Part):
 class MixtureShards(Part):
     """One mixture: whether its rows are documents or conversations, and its components by name."""
 
-    kind: Literal["documents", "conversations", "prompts"] = "documents"
+    kind: Literal["documents", "conversations", "prompts", "preferences"] = "documents"
     components: dict[str, ComponentShards]
 
 

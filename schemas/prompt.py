@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.conversation import Turn, text_of_turns
+from schemas.conversation import Turn, check_each, text_of_turns
 from schemas.errors import Unreadable
 
 PROMPT_START: Final = '{"verifier":'
@@ -44,8 +44,4 @@ def check_prompt(turns: tuple[Turn, ...]) -> None:
     """Refuse, with the reason, turns that no answer can follow."""
     if not turns or turns[-1].role != "user":
         raise Unreadable("a prompt ends with a user's turn")
-    for number, turn in enumerate(turns, 1):
-        if not turn.content.strip():
-            raise Unreadable(f"turn {number} ({turn.role}) is empty")
-        if turn.role == "system" and number > 1:
-            raise Unreadable(f"turn {number} is a system turn; only the first may be")
+    check_each(turns)

@@ -57,6 +57,19 @@ class PromptForm(Strict):
     difficulty: str | None = None
 
 
+class PreferenceForm(Strict):
+    """How a row becomes a preference: templates of the question, of both answers and of what is told of them."""
+
+    user: str
+    chosen: str
+    rejected: str
+    system: str | None = None
+    aspect: str | None = None
+    annotator: str | None = None
+    strength: str | None = None
+    task: str | None = None
+
+
 class Source(Strict):
     """Files of one kind and origin; `name` is part of every document's id."""
 
@@ -73,6 +86,7 @@ class Source(Strict):
     title: str | None = None
     conversation: Literal["auto", "openai", "sharegpt", "alpaca"] | dict[str, str] | None = None
     prompts: Literal["auto"] | PromptForm | None = None
+    preferences: Literal["auto", "trl", "hh", "ultrafeedback"] | PreferenceForm | None = None
     ocr: Ocr = Ocr()
     optional: bool = False
 
@@ -88,21 +102,22 @@ class Source(Strict):
 
     @model_serializer(mode="wrap")
     def _as_before(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A source without prompts has the digest that it had before there were any."""
+        """A source without prompts and preferences has the digest that it had before there were any."""
         fields: dict[str, Any] = told(self)
-        if self.prompts is None:
-            fields.pop("prompts", None)
+        for name in ("prompts", "preferences"):
+            if getattr(self, name) is None:
+                fields.pop(name, None)
         return fields
 
     @property
     def holds_turns(self) -> bool:
-        """Whether its rows are conversations or prompts."""
-        return self.conversation is not None or self.prompts is not None
+        """Whether its rows are conversations, prompts or preferences."""
+        return any(one is not None for one in (self.conversation, self.prompts, self.preferences))
 
     @model_validator(mode="after")
     def _one_kind(self) -> Source:
-        if self.conversation is not None and self.prompts is not None:
-            raise ValueError("give either `conversation` or `prompts`")
+        if sum(one is not None for one in (self.conversation, self.prompts, self.preferences)) > 1:
+            raise ValueError("give one of `conversation`, `prompts` and `preferences`")
         return self
 
     @field_validator("ocr", mode="before")
@@ -255,9 +270,9 @@ class Component(Strict):
 
 
 class Mixture(Strict):
-    """Weighted components, each cut into `shards` files, of documents, of conversations or of prompts."""
+    """Weighted components, each cut into `shards` files, of documents, conversations, prompts or preferences."""
 
-    kind: Literal["documents", "conversations", "prompts"] = "documents"
+    kind: Literal["documents", "conversations", "prompts", "preferences"] = "documents"
     components: list[Component] = Field(min_length=1)
     shards: int = Field(1, ge=1, le=100_000)
 
@@ -288,6 +303,11 @@ class Recipe(Strict):
     def holds_prompts(self) -> bool:
         """Whether any source holds prompts of reinforcement learning."""
         return any(source.prompts is not None for source in self.sources)
+
+    @property
+    def holds_preferences(self) -> bool:
+        """Whether any source holds pairs of answers."""
+        return any(source.preferences is not None for source in self.sources)
 
     @field_validator("steps", mode="before")
     @classmethod

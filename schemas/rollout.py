@@ -19,7 +19,10 @@ ROLLOUTS = pa.schema(
         pa.field("log_probabilities", pa.list_(pa.float32()), nullable=False),
         pa.field("ended", pa.bool_(), nullable=False),
         pa.field("verdicts", pa.string(), nullable=False),  # JSON: verifier, state, score, extracted, why, flags
+        pa.field("scores", pa.string(), nullable=False),  # JSON: standardised score by reward model and aspect
         pa.field("state", pa.string(), nullable=False),  # of the prompt's own verifier
+        pa.field("parts", pa.string(), nullable=False),  # JSON: [weight, value] by what the reward is made of
+        pa.field("gold", pa.float64()),  # a reward that nothing is learned from
         pa.field("reward", pa.float64()),  # null where a verdict failed
         pa.field("advantage", pa.float64()),
         pa.field("learned", pa.bool_(), nullable=False),
@@ -41,7 +44,10 @@ class Rollout:
     log_probabilities: list[float]
     ended: bool
     verdicts: str = "[]"
+    scores: str = "{}"
     state: str = "failed"
+    parts: str = "{}"
+    gold: float | None = None
     reward: float | None = None
     advantage: float | None = None
     learned: bool = False

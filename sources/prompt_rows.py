@@ -28,7 +28,10 @@ def prompt_from_row(row: Mapping[str, Any], form: PromptForm | str) -> Prompt:
         row = {**row, **{name: filled(text, row) for name in ("task", "difficulty") if (text := getattr(form, name))}}
     else:
         turns = _turns(row)
-        told = {"verifier": text_of(row.get("verifier")) or "", "reference": parsed(row.get("reference"), "reference")}
+        reference = row.get("reference")
+        if not isinstance(reference, Mapping):  # an empty one is one too, for verifiers that hold against nothing
+            reference = {} if reference == "{}" else parsed(reference, "reference")
+        told = {"verifier": text_of(row.get("verifier")) or "", "reference": reference}
     check_prompt(tuple(turns))
     if not told["verifier"] or not isinstance(told["reference"], Mapping):
         raise Unreadable("a prompt needs `verifier`, a name, and `reference`, an object")

@@ -35,22 +35,38 @@ def shard_schema(kind: str) -> pa.Schema:
     `source` and `authority` are what the trainer tells its losses by; `partition` is the number of
     the curated file that holds the document; `turns` of conversations says for each token which
     answer (from 1) it belongs to, 0 where it is not learned. Of prompts `input_ids` end where an answer
-    begins; `prompt` is the question's text, `verifier` and `reference` (JSON) what judges answers.
+    begins; `prompt` is the question's text, `verifier` and `reference` (JSON) what judges answers. Of
+    preferences `input_ids` are the question with the preferred answer, `rejected_ids` with the other, of which
+    the first `prompt_tokens` are the question.
     """
-    turns = [pa.field("turns", _list_of(pa.int16()), nullable=False)] if kind == "conversations" else []
-    asked = [pa.field(name, pa.string(), nullable=name in ("task",)) for name in PROMPT_COLUMNS]
     return pa.schema(
         [
             pa.field("doc_id", pa.string(), nullable=False),
             pa.field("input_ids", _list_of(pa.int32()), nullable=False),
-            *turns,
-            *(asked if kind == "prompts" else []),
-            *([pa.field("difficulty", pa.int64())] if kind == "prompts" else []),
+            *_of_kind(kind),
             pa.field("source", pa.dictionary(pa.int16(), pa.string()), nullable=False),
             pa.field("authority", pa.dictionary(pa.int8(), pa.string()), nullable=False),
             pa.field("partition", pa.int32(), nullable=False),
         ]
     )
+
+
+def _of_kind(kind: str) -> list[pa.Field]:
+    """Columns that rows of one kind have beside those of all."""
+    if kind == "conversations":
+        return [pa.field("turns", _list_of(pa.int16()), nullable=False)]
+    if kind == "prompts":
+        asked = [pa.field(name, pa.string(), nullable=name in ("task",)) for name in PROMPT_COLUMNS]
+        return [*asked, pa.field("difficulty", pa.int64())]
+    if kind == "preferences":
+        return [
+            pa.field("rejected_ids", _list_of(pa.int32()), nullable=False),
+            pa.field("prompt_tokens", pa.int32(), nullable=False),
+            pa.field("aspect", pa.string(), nullable=False),
+            pa.field("annotator", pa.string()),
+            pa.field("strength", pa.float64()),
+        ]
+    return []
 
 
 def with_columns_of(rows: pa.Table, schema: pa.Schema) -> pa.Table:

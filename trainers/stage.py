@@ -12,6 +12,7 @@ from schemas.errors import WrongCall
 from schemas.recipe import Name, Strict
 from storage.yaml_files import read_yaml, validated
 from trainers.model.config import Lora, ModelConfig
+from trainers.preference.settings import DpoConfig, RewardConfig
 from trainers.rl.settings import RlConfig
 
 
@@ -197,7 +198,9 @@ class TrainConfig(Strict):
     """One stage of training."""
 
     name: Name
-    stage: Literal["pretrain", "cpt", "ift", "sft", "cold_start", "rl_reasoning", "rl_alignment"] = "pretrain"
+    stage: Literal[
+        "pretrain", "cpt", "ift", "sft", "cold_start", "reward_model", "dpo", "rl_reasoning", "rl_alignment"
+    ] = "pretrain"
     objective: str | None = None
     seed: int = 17
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -215,6 +218,24 @@ class TrainConfig(Strict):
     validation: ValidationConfig = ValidationConfig()
     log: LogConfig = LogConfig()
     rl: RlConfig | None = None
+    reward: RewardConfig | None = None
+    dpo: DpoConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_part(cls, value: Any) -> Any:
+        """A stage that learns from pairs has its part of the recipe also where it says nothing of it."""
+        part = (
+            {"reward_model": "reward", "dpo": "dpo"}.get(str(value.get("stage"))) if isinstance(value, dict) else None
+        )
+        return {part: {}, **value} if part else value
+
+    @model_validator(mode="after")
+    def _pairs_fit(self) -> TrainConfig:
+        for part, stage in (("reward", "reward_model"), ("dpo", "dpo")):
+            if getattr(self, part) is not None and self.stage != stage:
+                raise ValueError(f"`{part}` is a part of the stage {stage} alone")
+        return self
 
     @model_validator(mode="after")
     def _rl_fits(self) -> TrainConfig:
@@ -265,7 +286,13 @@ class TrainConfig(Strict):
         if self.objective is not None:  # absent, it is the stage's own, as it was before objectives had names
             kept["objective"] = self.objective
         if self.rl is not None:
-            kept["rl"] = self.rl.model_dump(mode="json", exclude={"slots", "judges", "held_out_prompts"})
+            # Where a reward model lies decides nothing; which it is stands in `trainers.start.trajectory_digest`.
+            places: dict[str, Any] = {"reward_models": {"__all__": {"path"}}, "gold": {"path"}}
+            left_out = dict.fromkeys(("slots", "judges", "held_out_prompts", "gold_window"), True) | places
+            kept["rl"] = self.rl.model_dump(mode="json", exclude=left_out)
+        for part in ("reward", "dpo"):
+            if (found := getattr(self, part)) is not None:
+                kept[part] = found.model_dump(mode="json")
         kept["batch"] = self.batch.model_dump(mode="json", exclude={"micro"})
         return canonical_digest(kept)
 

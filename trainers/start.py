@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from trainers.model.hf_folder import HfFolder
 
 DRAWN = ModelConfig()
-SPOKEN = ("ift", "sft", "cold_start", "rl_reasoning", "rl_alignment")  # stages that learn conversations
+SPOKEN = (
+    "ift",
+    "sft",
+    "cold_start",
+    "reward_model",
+    "dpo",
+    "rl_reasoning",
+    "rl_alignment",
+)  # stages that learn conversations
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class Start:
     folder: Path | None
     parents: list[str]
     hf: HfFolder | None = None
+    stage: str | None = None  # of the checkpoint
 
 
 def find_start(config: TrainConfig, manifest: Manifest) -> Start:
@@ -78,6 +87,11 @@ def _from_stage(config: TrainConfig, manifest: Manifest, folder: Path) -> Start:
     if card.template_digest and template and card.template_digest != template:
         raise WrongCall(f"parent {folder} was trained with another chat template than the manifest's")
     _same_model(config, card.model, folder)
+    if card.stage == "reward_model" and (config.reward is None or config.reward.aspects != card.aspects):
+        raise WrongCall(
+            f"parent {folder} is a reward model of {', '.join(card.aspects)}; only one of the same aspects goes on "
+            "from it"
+        )
     if card.lora is not None:
         raise WrongCall(
             f"parent {folder} holds LoRA adapters; merge them first: curate export model {folder} --to MERGED, "
@@ -88,7 +102,7 @@ def _from_stage(config: TrainConfig, manifest: Manifest, folder: Path) -> Start:
         raise WrongCall(f"parent {folder} has no whole checkpoint yet")
     told = read_position(newest)
     trained = f"{folder.name}@{told.step}:{told.trajectory_digest[:16]}:{told.manifest_digest[:16]}"
-    return Start("checkpoint", card.model, card.vocabulary, folder, [*card.parents, trained])
+    return Start("checkpoint", card.model, card.vocabulary, folder, [*card.parents, trained], stage=card.stage)
 
 
 def _same_model(config: TrainConfig, found: ModelConfig, folder: Path) -> None:
@@ -97,9 +111,23 @@ def _same_model(config: TrainConfig, found: ModelConfig, folder: Path) -> None:
         raise WrongCall(f"model.{differing[0]} of the recipe is not that of its parent {folder}; leave `model` out")
 
 
+def scored_by(config: TrainConfig) -> list[str]:
+    """Which reward models a stage is rewarded by, wherever they lie."""
+    told = []
+    for use in config.rl.scored_by if config.rl else ():
+        newest = latest(Path(use.path))
+        if newest is None:
+            raise WrongCall(f"reward model {use.path} has no whole checkpoint")
+        at = read_position(newest)
+        told.append(f"reward:{at.step}:{at.trajectory_digest[:16]}:{at.manifest_digest[:16]}")
+    return told
+
+
 def trajectory_digest(config: TrainConfig, start: Start) -> str:
     """Digest of everything that decides the weights: recipe, model and what they start from."""
-    return canonical_digest([config.trajectory_digest(), start.model.model_dump(mode="json"), start.parents])
+    told = [config.trajectory_digest(), start.model.model_dump(mode="json"), start.parents]
+    rewards = scored_by(config)
+    return canonical_digest([*told, *([rewards] if rewards else [])])
 
 
 def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest, folder: Path) -> None:
@@ -118,9 +146,10 @@ def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest,
         else None,
         template_digest=talks.template_digest if talks else None,
         lora=config.lora,
+        aspects=config.reward.aspects if config.reward else [],
         stage=config.stage,
         sequence_length=config.data.sequence_length,
         manifest_digest=manifest.digest,
-        parents=start.parents,
+        parents=[*start.parents, *scored_by(config)],
     )
     write_json(out / CARD, card.model_dump(mode="json"))

@@ -42,9 +42,12 @@ from trainers.loop.stopping import StopSignals
 from trainers.loop.training_log import TrainingLog
 from trainers.model.architecture import PackedGPTModel, build_model, wrap_for_data_parallel
 from trainers.model.initial import draw, load_hf
+from trainers.model.lora import is_adapter
+from trainers.model.reward_head import is_head
 from trainers.objectives.objective import objective_of
 from trainers.parallel.groups import is_first, start_parallel, stop_parallel
 from trainers.parallel.waiting import first_alone
+from trainers.preference.quality_hook import RewardQuality
 from trainers.rl.stage import rollouts_of
 from trainers.stage import TrainConfig, load_stage
 from trainers.start import Start, find_start, trajectory_digest, write_card
@@ -157,6 +160,7 @@ def _hooks(
     return [
         CheckedShards(check),
         Validation(data.validation),
+        *([RewardQuality(data.validation)] if config.reward is not None else []),
         Logging(log),
         Spikes(log, saves, list(data.training.components)),
         SaidBlend(log, data.training),
@@ -213,7 +217,8 @@ def _restore_parent(start: Start, model: list[Any]) -> None:
     assert start.folder is not None
     newest = latest(start.folder)
     assert newest is not None
-    checkpoint.restore_weights(newest, model, adapters=False)  # a parent has none: it was merged
+    scored = start.stage == "reward_model"  # its head goes on; adapters it has none, they were merged
+    checkpoint.restore_weights(newest, model, lambda name: is_adapter(name) or (is_head(name) and not scored))
 
 
 def main() -> None:

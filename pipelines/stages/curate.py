@@ -32,6 +32,7 @@ from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
 from schemas.conversation import turns_in, turns_of
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.errors import Unreadable, WrongCall
+from schemas.preference import PAIR_START, asked_and_answers
 from schemas.prompt import PROMPT_START, check_prompt
 from sources.inputs import check_unchanged
 from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet, write_parquet
@@ -216,7 +217,9 @@ def _whole_conversations(frame: pl.DataFrame) -> pl.DataFrame:
     broken: dict[int, str] = {}
     for row, text, beside in zip(alive, frame["text"].gather(alive), frame["conversation"].gather(alive), strict=True):
         try:
-            if beside.startswith(PROMPT_START):
+            if beside.startswith(PAIR_START):
+                asked_and_answers(turns_in(text))
+            elif beside.startswith(PROMPT_START):
                 check_prompt(turns_in(text))
                 told = json.loads(beside)
                 VERIFIERS.get(told["verifier"]).read(told["reference"])

@@ -26,6 +26,7 @@ from storage.places import Place
 from tokenization.chat_template import ChatTemplate, prompt_ids
 from tokenization.conversations import EncodedConversations, encode_conversations
 from tokenization.mixtures import member_column, members
+from tokenization.preferences import encode_pairs, pairs_of
 from tokenization.shards import GRADES, shuffle_keys
 
 STAGE: Final = "tokens"
@@ -78,6 +79,12 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     for frame in parquet_frames(run.path / "curated" / f"{task}.parquet"):
         with watch.of("tokenize", text_bytes(frame["text"])):
             ids, turns = _encoded(frame, run, template, talks)
+            pairs = None
+            if run.recipe.holds_preferences and template is not None:
+                pairs = encode_pairs(frame, run_tokenizer(run), template, run.recipe.conversations.max_tokens)
+                for row, chosen in pairs.chosen.items():
+                    ids[row] = chosen
+                talks.update(pairs.counts)
         lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
         columns: dict[str, Any] = {
             "key": shuffle_keys(frame["id"], run.recipe.seed).to_arrow(),
@@ -88,6 +95,8 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
             columns[series.name] = series.to_arrow()
         if run.recipe.holds_prompts:
             columns.update(_of_prompts(frame))
+        if pairs is not None:
+            columns.update(pairs.columns())
         tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
         tokens_of.append(_counted(frame, lengths))
     counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
@@ -137,7 +146,7 @@ def _encoded(
     ):
         ids[row] = document
     is_prompt = prompts_of(frame)
-    is_talk = is_talk & ~is_prompt
+    is_talk = is_talk & ~is_prompt & ~pairs_of(frame)
     if template is not None and is_prompt.any():
         rows = is_prompt.arg_true().to_list()
         for row, text in zip(rows, frame["text"].gather(rows), strict=True):
@@ -160,13 +169,19 @@ def _encoded(
 def _places(frame: pl.DataFrame, lengths: npt.NDArray[np.int64], run: RunFolder) -> pl.DataFrame:
     """How often each row comes in each component.
 
-    Conversations that fit in no way have no tokens, and no place anywhere; mixtures of conversations or
-    prompts take nothing else, and no prompt is a document.
+    Conversations that fit in no way have no tokens, and no place anywhere; mixtures of conversations,
+    prompts or preferences take nothing else, and no prompt or pair is a document.
     """
     has_tokens = pl.Series(lengths > 0).cast(pl.Int32)
     is_prompt = prompts_of(frame)
-    is_talk = frame["conversation"].is_not_null() & ~is_prompt
-    fits = {"conversations": is_talk, "prompts": is_prompt, "documents": ~is_prompt}
+    is_pair = pairs_of(frame)
+    is_talk = frame["conversation"].is_not_null() & ~is_prompt & ~is_pair
+    fits = {
+        "conversations": is_talk,
+        "prompts": is_prompt,
+        "preferences": is_pair,
+        "documents": ~is_prompt & ~is_pair,
+    }
     kinds = {
         member_column(name, component.name): fits[mixture.kind].cast(pl.Int32)
         for name, mixture in run.recipe.mixtures.items()

@@ -24,18 +24,21 @@ import pyarrow.parquet as pq
 
 from schemas.conversation import Conversation
 from schemas.errors import Unreadable
+from schemas.preference import Preference
 from schemas.prompt import Prompt
-from schemas.recipe import PromptForm, Source
+from schemas.recipe import PreferenceForm, PromptForm, Source
 from sources.containers import CORRUPT, bomb_reason, seekable
 from sources.conversation_rows import from_row
 from sources.decoding import decode, detect, without_surrogates
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import LAST, reader
+from sources.preference_rows import preferences_from_row
 from sources.prompt_rows import prompt_from_row
 
 TEXT_COLUMNS: Final = ("text", "content", "body")
 LINE_CHUNK: Final = 1 << 20
 MAX_JSON_BYTES: Final = 256 << 20
+Talk = Conversation | Prompt | Preference
 csv.field_size_limit(min(sys.maxsize, MAX_DOCUMENT_BYTES))
 
 
@@ -77,19 +80,27 @@ class Rows:
         if isinstance(self.source.prompts, PromptForm):
             key, told = "prompts", self.source.prompts
             templates = [one for one in (told.system, told.user, told.task, told.difficulty) if one]
+        elif isinstance(self.source.preferences, PreferenceForm):
+            key, templates = "preferences", [one for one in self.source.preferences.model_dump().values() if one]
         for template in templates:
             missing = [name for name in template_columns(template) if name not in available]
             if missing:
                 raise Unreadable(f"no column '{missing[0]}', which `{key}` names; columns: {', '.join(available)}")
 
-    def draft(self, row: dict[str, Any], raw: bytes, place: str) -> Draft:
-        """The draft of one row; `raw` is what its digest is taken of."""
+    def drafts(self, row: dict[str, Any], raw: bytes, place: str) -> list[Draft]:
+        """The drafts of one row: one, or as many as it holds preferences; `raw` is what their digest is taken of."""
         template = self.columns_needed(list(row))
-        talk: Conversation | Prompt | None = None
+        talks: list[Talk | None] = [None]
         if self.source.conversation is not None:
-            talk = from_row(row, self.source.conversation)
+            talks = [from_row(row, self.source.conversation)]
         elif self.source.prompts is not None:
-            talk = prompt_from_row(row, self.source.prompts)
+            talks = [prompt_from_row(row, self.source.prompts)]
+        elif self.source.preferences is not None:
+            talks = [*preferences_from_row(row, self.source.preferences)]
+        places = [place] if len(talks) == 1 else [f"{place}.{number}" for number in range(1, len(talks) + 1)]
+        return [self._draft(row, raw, where, template, talk) for where, talk in zip(places, talks, strict=True)]
+
+    def _draft(self, row: dict[str, Any], raw: bytes, place: str, template: str, talk: Talk | None) -> Draft:
         text, replaced = without_surrogates(talk.text() if talk else _fill(template, row))
         title = _fill(self.source.title, row) if self.source.title else _cell(row, "title")
         draft = Draft(
@@ -110,19 +121,19 @@ class Rows:
         )
         return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
 
-    def told(self, row: dict[str, Any], raw: bytes, place: str) -> Draft | Broken:
-        """The draft of one row, or the row quarantined with the reason why there is none."""
+    def told(self, row: dict[str, Any], raw: bytes, place: str) -> list[Draft | Broken]:
+        """The drafts of one row, or the row quarantined with the reason why there is none."""
         try:
-            return self.draft(row, raw, place)
+            return [*self.drafts(row, raw, place)]
         except Unreadable as error:
-            return self.broken(place, str(error), raw)
+            return [self.broken(place, str(error), raw)]
 
     def broken(self, place: str, error: str, raw: bytes) -> Broken:
         """A quarantined row."""
         return Broken(f"{self.blob.uri}#{place}", self.kind, error, len(raw), sha256(raw))
 
 
-def _of_conversation(talk: Conversation | Prompt | None) -> dict[str, Any]:
+def _of_conversation(talk: Talk | None) -> dict[str, Any]:
     if talk is None:
         return {}
     return {"task": talk.task, "ability": talk.ability, "difficulty": talk.difficulty, "conversation": talk.beside()}
@@ -197,9 +208,10 @@ def read_jsonl(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
             row = _json_value(line)
             if not isinstance(row, dict):
                 raise Unreadable(f"line {number}: expected an object, found {type(row).__name__}")
-            yield rows.draft(row, line, place)
         except Unreadable as error:
             yield rows.broken(place, str(error), line)
+            continue
+        yield from rows.told(row, line, place)
 
 
 def _json_value(data: bytes) -> Any:
@@ -239,7 +251,7 @@ def read_json(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         if not isinstance(row, dict):
             yield rows.broken(place, f"expected an object, found {type(row).__name__}", raw)
             continue
-        yield rows.told(row, raw, place)
+        yield from rows.told(row, raw, place)
 
 
 def _plain(row: Any) -> bool:
@@ -305,15 +317,16 @@ def _delimited(blob: Blob, source: Source, kind: str, delimiter: str) -> Iterato
             error_text = f"line {parser.line_num}: {len(cells)} cells where the header has {len(header)}"
             yield rows.broken(str(number), error_text, raw)
             continue
-        try:
-            draft = rows.draft(dict(zip(header, cells, strict=True)), raw, str(number))
-        except Unreadable as error:
-            yield rows.broken(str(number), str(error), raw)
-            continue
-        replaced = draft.text.count("\ufffd")
-        for what, count in (*edit, *((("undecodable bytes replaced", replaced),) if replaced else ())):
-            draft = draft.with_edit(what, count)
-        yield draft
+        for draft in rows.told(dict(zip(header, cells, strict=True)), raw, str(number)):
+            yield draft if isinstance(draft, Broken) else _as_decoded(draft, edit)
+
+
+def _as_decoded(draft: Draft, edit: tuple[tuple[str, int], ...]) -> Draft:
+    """The draft with what was done to its bytes."""
+    replaced = draft.text.count("\ufffd")
+    for what, count in (*edit, *((("undecodable bytes replaced", replaced),) if replaced else ())):
+        draft = draft.with_edit(what, count)
+    return draft
 
 
 def _decoded_lines(stream: BinaryIO, encoding: str) -> Iterator[str]:
@@ -357,7 +370,7 @@ def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         raw = "\x1f".join("" if cell is None else str(cell) for cell in row.values()).encode()
         if not any(row.values()):
             continue
-        yield rows.told(row, raw, str(number))
+        yield from rows.told(row, raw, str(number))
 
 
 @reader(
@@ -407,4 +420,4 @@ def _batches(batches: Iterator[pa.RecordBatch], rows: Rows) -> Iterator[Draft | 
         for row in batch.to_pylist():
             number += 1
             raw = repr(row).encode("utf-8", "replace")
-            yield rows.told(row, raw, str(number))
+            yield from rows.told(row, raw, str(number))

@@ -17,7 +17,7 @@ from tests.conftest import write_recipe
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import job, largest_difference, log, weights
 from tests.trainers.ranks import run
-from trainers.rl.prompts import Order
+from trainers.rl.order import Order, Stratum
 from trainers.rl.rollout_files import read_rollouts, rollout_file
 from trainers.stage import load_stage
 
@@ -236,12 +236,12 @@ def test_what_cannot_be_is_refused(asked: Path, tmp_path: Path) -> None:
 
 
 def test_mastered_prompts_come_again_later_and_the_order_resumes() -> None:
-    order = Order(5, 1)
+    order = Order([Stratum((0, 1, 2, 3, 4))], 1)
     first = order.take(5)
     assert sorted(first) == [0, 1, 2, 3, 4]
     order.tell(first[0], True, 1)
     assert first[0] not in order.take(4)
-    resumed = Order(5, 1)
+    resumed = Order([Stratum((0, 1, 2, 3, 4))], 1)
     resumed.go_on(json.loads(json.dumps(order.state())))
     assert resumed.take(5) == order.take(5)
     assert first[0] in {one for _ in range(3) for one in order.take(5)}

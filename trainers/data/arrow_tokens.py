@@ -102,6 +102,31 @@ class ArrowTokens:
         rows = self.batches[number]
         return rows.turns[rows.offsets[row] : rows.offsets[row + 1]]
 
+    @cached_property
+    def rejected_lengths(self) -> npt.NDArray[np.int32]:
+        """Tokens of each row's other answer with its question, where rows are preferences."""
+        if not self.batches:
+            return np.zeros(0, np.int32)
+        lengths = np.concatenate(
+            [np.diff(rows.batch.column("rejected_ids").offsets.to_numpy()) for rows in self.batches]
+        )
+        return lengths[self.start : self.stop].astype(np.int32)
+
+    def rejected(self, index: int) -> Ids:
+        """Tokens of a preference's question with the answer that was not preferred."""
+        number, row = self.locate(index)
+        lists = self.batches[number].batch.column("rejected_ids")
+        return lists.values.to_numpy()[lists.offsets[row].as_py() : lists.offsets[row + 1].as_py()]
+
+    def cell(self, column: str, index: int) -> Any:
+        """A row's value in any other column."""
+        number, row = self.locate(index)
+        return self.batches[number].batch.column(column)[row].as_py()
+
+    def values(self, column: str) -> list[Any]:
+        """A column's values, each once."""
+        return sorted({one for rows in self.batches for one in rows.batch.column(column).unique().to_pylist()})
+
     def code(self, column: str, index: int) -> int:
         """Code of a dictionary column (`source`, `authority`) in one row."""
         if column not in self._codes:

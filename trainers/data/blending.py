@@ -62,7 +62,8 @@ def _weights(data: DataConfig, manifest: Manifest, mixture: str, wanted: dict[st
     return blended
 
 
-def _of_mixture(manifest: Manifest, mixture: str, wanted: dict[str, float]) -> dict[str, float]:
+def component_weights(manifest: Manifest, mixture: str, wanted: dict[str, float]) -> dict[str, float]:
+    """Shares of a mixture's components, by the recipe's weights or the manifest's own."""
     parts = manifest.mixtures[mixture].components
     for name in wanted:
         if name not in parts:
@@ -71,7 +72,11 @@ def _of_mixture(manifest: Manifest, mixture: str, wanted: dict[str, float]) -> d
     total = sum(weights.values())
     if total <= 0:
         raise WrongCall(f"mixture '{mixture}': all weights are zero")
-    return {f"{mixture}/{name}": weight / total for name, weight in weights.items()}
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _of_mixture(manifest: Manifest, mixture: str, wanted: dict[str, float]) -> dict[str, float]:
+    return {f"{mixture}/{name}": share for name, share in component_weights(manifest, mixture, wanted).items()}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from trainers.data.samples import Sample, Samples
 from trainers.data.windows import EndOfText, WindowSettings
 from trainers.stage import TrainConfig
 
+PACKED = ("conversations", "preferences")  # kinds whose rows stay whole
 FEWEST_FOR_VALIDATION = 10  # rows below which none is kept for validation
 
 
@@ -152,7 +153,7 @@ def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, fol
     cut = count - kept
     training = whole.part(f"{digest[:16]}/{name}/train-0-{cut}", 0, cut)
     validation = whole.part(f"{digest[:16]}/{name}/valid-{cut}-{count}", cut, count)
-    enough = kept and (kind == "conversations" or validation.sequence_lengths.sum() > config.data.sequence_length)
+    enough = kept and (kind in PACKED or validation.sequence_lengths.sum() > config.data.sequence_length)
     if not enough:
         whole = whole.part(f"{digest[:16]}/{name}/train-0-{count}", 0, count)
         return _Component(_rows(whole, kind, config.data.sequence_length), None)
@@ -160,9 +161,11 @@ def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, fol
 
 
 def _rows(tokens: ArrowTokens, kind: str, length: int) -> Rows:
-    if kind == "conversations":
-        packing = pack(tokens, length)
-        return Rows(tokens, packing, len(packing))
+    if kind in PACKED:
+        packing = pack(tokens, length, pairs=kind == "preferences")
+        return Rows(tokens, packing, len(packing), kind)
+    if kind == "prompts":
+        return Rows(tokens, None, len(tokens), kind)
     return Rows(tokens, None, max(0, (int(tokens.sequence_lengths.sum(dtype=np.int64)) - 1) // length))
 
 

@@ -30,13 +30,16 @@ class Packing:
         return len(self.starts) - 1
 
 
-def pack(tokens: ArrowTokens, sequence_length: int) -> Packing:
-    """Conversations best-fit into packs; one that is longer than a pack is refused."""
+def pack(tokens: ArrowTokens, sequence_length: int, pairs: bool = False) -> Packing:
+    """Conversations, or pairs with both their sides, best-fit into packs; one that is longer is refused."""
     lengths = tokens.sequence_lengths.astype(np.int64) - 1  # the last token is only ever a label
+    if pairs:
+        lengths = lengths + 1 + tokens.rejected_lengths
     if len(lengths) and lengths.max() > sequence_length:
         component = "/".join(tokens.path_prefix.split("/")[1:-1])
+        row = "pair" if pairs else "conversation"
         raise WrongCall(
-            f"{component}: a conversation of {int(lengths.max()) + 1} tokens does not fit into "
+            f"{component}: a {row} of {int(lengths.max()) + (not pairs)} tokens does not fit into "
             f"data.sequence_length {sequence_length}; raise it, or lower conversations.max_tokens in the recipe"
         )
     bins, count = best_fit(np.maximum(lengths, 1), sequence_length)

@@ -22,7 +22,7 @@ CUT_BY_CONTEXT = ("tokens", "labels", "loss_mask", "positions", "tags")
 
 
 def collate(samples: list[Sample], context_rank: int = 0, context_size: int = 1) -> Batch:
-    """A micro-batch, shapes (b, s of this context-parallel rank); `sequences` stays whole, (b, s)."""
+    """A micro-batch, shapes (b, s of this context-parallel rank); `sequences` and what samples have more stay whole."""
     one = samples[0]
     batch = {name: torch.from_numpy(np.stack([getattr(sample, name) for sample in samples])) for name in CUT_BY_CONTEXT}
     if one.sequences is None:
@@ -32,6 +32,8 @@ def collate(samples: list[Sample], context_rank: int = 0, context_size: int = 1)
         batch = {name: tensor[:, own] for name, tensor in batch.items()}
     if one.sequences is not None:
         batch["sequences"] = torch.from_numpy(np.stack([s.sequences for s in samples if s.sequences is not None]))
+    for name in one.more:
+        batch[name] = torch.from_numpy(np.stack([sample.more[name] for sample in samples]))
     return batch
 
 

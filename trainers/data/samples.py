@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ class Sample:
     positions: npt.NDArray[np.int64]
     sequences: npt.NDArray[np.int32] | None
     tags: npt.NDArray[np.int16]
+    more: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)  # whole on every context-parallel rank
 
 
 class Samples(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,6 @@ from storage.json_files import write_json
 from storage.places import make_folder, remove_tree, rename
 from trainers.loop.optimizer import parts_of
 from trainers.loop.position import Position, checkpoint_folder, read_position
-from trainers.model.lora import is_adapter
 from trainers.model.saved_weights import check_harmless
 from trainers.parallel.groups import is_first
 from trainers.stage import CheckpointConfig
@@ -178,20 +177,22 @@ def restore(folder: Path, model: Sequence[Any], optimizer: Any) -> Position:
     return read_position(folder)
 
 
-def restore_weights(folder: Path, model: Sequence[Any], adapters: bool = True) -> None:
-    """Load only the weights of a checkpoint; without `adapters`, a later stage's keep what they begin with."""
+def restore_weights(folder: Path, model: Sequence[Any], left: Callable[[str], bool] = lambda name: False) -> None:
+    """Load only the weights of a checkpoint; those whose names are `left` keep what they begin with."""
     state = model_state(model)
-    for weights in state.values() if not adapters else ():
-        for name in [one for one in weights if is_adapter(one)]:
+    for weights in state.values():
+        for name in [one for one in weights if left(one)]:
             del weights[name]
-    _set_weights(model, _load(state, folder))
+    _set_weights(model, _load(state, folder), left)
 
 
-def _set_weights(model: Sequence[Any], loaded: dict[str, Any]) -> None:
+def _set_weights(
+    model: Sequence[Any], loaded: dict[str, Any], left: Callable[[str], bool] = lambda name: False
+) -> None:
     for number, part in enumerate(model):
         missing, unknown = part.module.load_state_dict(loaded[f"model{number}"], strict=False)
         # Megatron's layers have `_extra_state` entries that hold nothing.
-        missing = [name for name in missing if not is_adapter(name) and not name.endswith("_extra_state")]
+        missing = [name for name in missing if not left(name) and not name.endswith("_extra_state")]
         if missing or unknown:
             raise CurateError(f"the checkpoint does not fit the model: {', '.join([*missing, *unknown][:5])}")
 

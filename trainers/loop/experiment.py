@@ -93,6 +93,7 @@ class Experiment:
     hooks: Sequence[Hook]
     frozen: list[Any] = field(default_factory=list)
     asked_to_stop: bool = False
+    stop_reason: str = "asked to stop"
 
     def train(self) -> None:
         """Take steps to the end."""

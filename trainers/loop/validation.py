@@ -29,6 +29,9 @@ def validate(
     with torch.no_grad():
         told, entropy = evaluate(config, model, objective, data, vocabulary if config.log.entropy else None, frozen)
         found = held_out(told, data.tags)
+        if told.more:  # what is learned is no token, and has no perplexity
+            found.pop("perplexity")
+            found.update({f"validation_{name}": value for name, value in objective.log(told).items()})
         if entropy is not None:
             found["entropy"] = entropy
     for part in model:
@@ -47,6 +50,7 @@ def evaluate(
     """Losses over the held-out samples that the recipe asks for; with a vocabulary also the mean entropy in nats."""
     reader = BatchReader(data, config, 0)
     total, weight, tags = 0.0, 0, [(0.0, 0)] * len(data.tags)
+    more = dict.fromkeys(objective.more, 0.0)
     summed = places = 0.0
     for _ in range(config.validation.batches):
         batches = [next(reader) for _ in range(config.whole_micro_batches)]
@@ -55,9 +59,10 @@ def evaluate(
         told = run_micro_batches(config, model, objective, batches, len(data.tags), forward_only=True)
         total, weight = total + told.total, weight + told.weight
         tags = [(a + c, b + d) for (a, b), (c, d) in zip(tags, told.by_tag, strict=True)]
+        more = {name: value + told.more[name] for name, value in more.items()}
         if vocabulary is not None:
-            more, count = summed_entropy(config, model, batches, vocabulary)
-            summed, places = summed + more, places + count
+            extra, count = summed_entropy(config, model, batches, vocabulary)
+            summed, places = summed + extra, places + count
     reader.close()
     entropy = (summed / places if places else float("nan")) if vocabulary is not None else None
-    return Told(total, weight, tags, {}), entropy
+    return Told(total, weight, tags, more), entropy

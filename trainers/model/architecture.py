@@ -13,6 +13,7 @@ from megatron.core.distributed import DistributedDataParallel, DistributedDataPa
 from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_local_spec
 from megatron.core.models.gpt.gpt_model import GPTModel
 from megatron.core.tensor_parallel import set_tensor_model_parallel_attributes
+from megatron.core.transformer.module import MegatronModule
 from megatron.core.transformer.transformer_block import TransformerBlockSubmodules, get_num_layers_to_build
 from megatron.core.transformer.transformer_config import TransformerConfig
 
@@ -22,6 +23,7 @@ from trainers.model.families import Weight, weights_of, whole_name
 from trainers.model.feed_forward import GatedFeedForward
 from trainers.model.lora import add_lora, is_adapter
 from trainers.model.norm import RMSNorm
+from trainers.model.reward_head import RewardHead, is_head
 from trainers.model.rotary import RotaryPositions
 from trainers.parallel.groups import hears_gradients
 from trainers.stage import TrainConfig
@@ -119,6 +121,12 @@ class PackedGPTModel(GPTModel):  # type: ignore[misc]
         self.rotary_pos_emb.positions = position_ids
         return super().forward(input_ids, position_ids, *args, **more)
 
+    def sharded_state_dict(self, *args: Any, **more: Any) -> Any:
+        """As Megatron's, which looks for an output layer's weight also where a reward head stands in its place."""
+        if self.post_process and isinstance(self.output_layer, RewardHead):
+            return MegatronModule.sharded_state_dict(self, *args, **more)
+        return super().sharded_state_dict(*args, **more)
+
     def compute_language_model_loss(self, labels: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each token: labels [b, s], logits [s, b, this rank's columns]; returns [b, s].
 
@@ -152,10 +160,14 @@ def build_model(config: TrainConfig, model: ModelConfig, vocabulary: int) -> lis
             max_sequence_length=config.data.sequence_length,
             pre_process=parallel_state.is_pipeline_first_stage(ignore_virtual=False, vp_stage=stage),
             post_process=parallel_state.is_pipeline_last_stage(ignore_virtual=False, vp_stage=stage),
-            share_embeddings_and_output_weights=model.tie_embeddings,
+            share_embeddings_and_output_weights=model.tie_embeddings and config.reward is None,
             parallel_output=True,
             vp_stage=stage,
         )
+        if config.reward is not None and part.post_process:
+            part.output_layer = RewardHead(
+                model.hidden, len(config.reward.aspects), settings.sequence_parallel, settings.params_dtype
+            )
         for parameter, weight in own_weights(part, model):
             # Megatron marks split weights only where it also draws them, whole, on every rank.
             if weight.split is not None and not hasattr(parameter, "tensor_model_parallel"):
@@ -164,15 +176,17 @@ def build_model(config: TrainConfig, model: ModelConfig, vocabulary: int) -> lis
     if config.lora is not None:
         for part in parts:
             add_lora(part, config.lora)
+            for name, parameter in part.named_parameters():
+                parameter.requires_grad_(parameter.requires_grad or is_head(name))
     return parts
 
 
 def own_weights(part: PackedGPTModel, model: ModelConfig) -> Iterator[tuple[torch.nn.Parameter, Weight]]:
-    """Parameters of one part of the model on this rank (adapters left out) with what they are."""
+    """Parameters of one part of the model on this rank (adapters and reward heads left out) with what they are."""
     every = weights_of(model)
     offset = (part.decoder.layers[0].layer_number - 1) if len(part.decoder.layers) else 0
     for name, parameter in part.named_parameters():
-        if is_adapter(name):
+        if is_adapter(name) or is_head(name):
             continue
         name = whole_name(name, offset)
         if name == "output_layer.weight" and model.tie_embeddings:

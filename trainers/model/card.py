@@ -25,6 +25,7 @@ class ModelCard(BaseModel):
     end_of_turn: str | None = None
     template_digest: str | None = None
     lora: Lora | None = None
+    aspects: list[str] = []  # of a reward model, in the order of its scores
     stage: str
     sequence_length: int
     manifest_digest: str

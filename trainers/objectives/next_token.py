@@ -27,6 +27,8 @@ class NextToken:
         self, rows: Rows, config: TrainConfig, settings: SampleSettings, wanted: int, column: str, base: int
     ) -> Packs | Windows:
         """Windows over documents laid end to end; conversations, which a replay may bring, as packs."""
+        if rows.kind in ("prompts", "preferences"):
+            rows.needs("documents", config.stage)
         if rows.packing is not None:
             data = config.data
             return Packs(rows.tokens, rows.packing, data.sequence_length, config.seed, data.loss, column, base)

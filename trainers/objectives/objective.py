@@ -119,6 +119,8 @@ OF_STAGE = {
     "ift": "answer_tokens",
     "sft": "answer_tokens",
     "cold_start": "answer_tokens",
+    "reward_model": "bradley_terry",
+    "dpo": "direct_preference",
     "rl_reasoning": "policy",
     "rl_alignment": "policy",
 }

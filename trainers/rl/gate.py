@@ -11,7 +11,7 @@ from schemas.errors import CurateError
 from schemas.rollout import Rollout
 from trainers.loop.forward import with_frozen
 from trainers.objectives.objective import Objective
-from trainers.rl.source import collated
+from trainers.rl.rows import collated, padded_width
 from trainers.stage import TrainConfig
 
 SEQUENCES = 64
@@ -23,8 +23,7 @@ def largest_drift(
 ) -> float:
     """The largest difference of a sampled token's log-probability between sampler and trainer."""
     looked = list(rollouts)[:SEQUENCES]
-    multiple = 8 * config.parallel.tensor
-    width = -(-max(len(one.prompt_ids) + len(one.ids) for one in looked) // multiple) * multiple
+    width = padded_width(max(len(one.prompt_ids) + len(one.ids) for one in looked), config)
     worst = 0.0
     for at in range(0, len(looked), config.batch.micro):
         batch = collated(looked[at : at + config.batch.micro], width)

@@ -1,20 +1,20 @@
-"""The prompts of a stage: those of a mixture's shards, a part held out, in an order that resumes.
-
-A prompt that was mastered (all its answers right) is left out of the next epochs and looked at again.
-"""
+"""The prompts of a stage: those of a mixture's shards, chosen by measured difficulty, a part held out."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest
 from storage.columnar import open_arrow
+from trainers.data.blending import component_weights
+from trainers.rl.order import Stratum
+from trainers.rl.pass_rates import between
+from trainers.rl.settings import RlConfig
 from trainers.stage import TrainConfig
 from verifiers.verifier import VERIFIERS
 
@@ -29,6 +29,9 @@ class AskedPrompt:
     verifier: str
     reference: dict[str, Any]
     task: str
+    difficulty: int | None = None
+    component: str = ""
+    weight: float = 1.0  # of its component
 
 
 def read_prompts(config: TrainConfig, manifest: Manifest, folder: Path) -> tuple[list[AskedPrompt], list[AskedPrompt]]:
@@ -45,12 +48,15 @@ def read_prompts(config: TrainConfig, manifest: Manifest, folder: Path) -> tuple
             f"data.mixture '{config.data.mixture}' holds no prompts; such that do: {', '.join(known) or 'none'}"
         )
     found: dict[str, AskedPrompt] = {}
-    for component in mixture.components.values():
+    weights = component_weights(manifest, config.data.mixture, config.data.weights)
+    for name, component in mixture.components.items():
         for shard in component.shards:
             for row in open_arrow(folder / shard.path).to_pylist():
+                if row["doc_id"] in found or not weights[name]:
+                    continue
                 found[row["doc_id"]] = AskedPrompt(
                     row["doc_id"], tuple(row["input_ids"]), row["prompt"], row["verifier"],
-                    json.loads(row["reference"]), row["task"] or "",
+                    json.loads(row["reference"]), row["task"] or "", row["difficulty"], name, weights[name],
                 )  # fmt: skip
     longest = config.data.sequence_length - config.rl.max_tokens
     too_long = [one for one in found.values() if len(one.ids) > longest]
@@ -60,6 +66,8 @@ def read_prompts(config: TrainConfig, manifest: Manifest, folder: Path) -> tuple
             f"rl.max_tokens ({config.rl.max_tokens}) in data.sequence_length ({config.data.sequence_length}); raise it "
             "or lower conversations.max_tokens of the curation"
         )
+    if config.rl.pass_rate is not None:
+        found = between(found, *config.rl.pass_rate, folder, config.data.mixture)
     for one in found.values():
         VERIFIERS.get(one.verifier).read(one.reference)
     share = int(config.data.validation * 2**32)
@@ -71,41 +79,16 @@ def read_prompts(config: TrainConfig, manifest: Manifest, folder: Path) -> tuple
     return learned, held
 
 
-@dataclass
-class Order:
-    """Which prompt comes next. `mastered` says until which epoch each is left out."""
-
-    count: int
-    seed: int
-    epoch: int = 0
-    cursor: int = 0
-    mastered: dict[int, int] = field(default_factory=dict)
-
-    def take(self, wanted: int) -> list[int]:
-        """The next prompts, by number; epochs follow one another, each in an order of its own."""
-        taken: list[int] = []
-        while len(taken) < wanted:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist()
-            left = [one for one in order if self.mastered.get(one, -1) < self.epoch] or order
-            more = left[self.cursor : self.cursor + wanted - len(taken)]
-            taken += more
-            self.cursor += len(more)
-            if len(taken) < wanted:
-                self.epoch, self.cursor = self.epoch + 1, 0
-        return taken
-
-    def tell(self, number: int, all_right: bool, revisit: int) -> None:
-        """A prompt was answered."""
-        if all_right:
-            self.mastered[number] = self.epoch + revisit
-        else:
-            self.mastered.pop(number, None)
-
-    def state(self) -> dict[str, Any]:
-        """What a resumed stage needs."""
-        return {"epoch": self.epoch, "cursor": self.cursor, "mastered": sorted(self.mastered.items())}
-
-    def go_on(self, state: dict[str, Any]) -> None:
-        """Be where `state` was."""
-        self.epoch, self.cursor = state["epoch"], state["cursor"]
-        self.mastered = dict(map(tuple, state["mastered"]))
+def strata_of(prompts: Sequence[AskedPrompt], rl: RlConfig) -> list[Stratum]:
+    """Prompts by component, and within it by what `strata` names; a component's weight is shared by its strata."""
+    found: dict[str, dict[tuple[str, ...], list[int]]] = {}
+    weights: dict[str, float] = {}
+    for number, one in enumerate(prompts):
+        key = tuple(str(getattr(one, name)) for name in rl.strata)
+        found.setdefault(one.component, {}).setdefault(key, []).append(number)
+        weights[one.component] = one.weight
+    return [
+        Stratum(tuple(numbers), weights[component] / len(strata))
+        for component, strata in sorted(found.items())
+        for _, numbers in sorted(strata.items())
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from schemas.errors import CurateError
@@ -14,8 +15,9 @@ from schemas.rollout import Rollout
 from schemas.verdict import Verdict
 from trainers.rl.advantages import group_advantages
 from trainers.rl.prompts import AskedPrompt
-from trainers.rl.settings import RlConfig
+from trainers.rl.settings import Also, RewardModelUse, RlConfig
 from verifiers.bounded import Judges, Question
+from verifiers.open_question import OPEN
 
 
 @dataclass(frozen=True)
@@ -38,49 +40,106 @@ class Judged:
 def judge(rollouts: Sequence[Rollout], prompts: Sequence[AskedPrompt], rl: RlConfig, judges: Judges) -> None:
     """Give each rollout its verdicts and its reward; one with a failed verdict has none.
 
+    Scores of reward models stand in the rollouts already.
+
     Raises:
         CurateError: where more than `most_failed` of them failed.
     """
+    gold = rl.gold if isinstance(rl.gold, Also) else None
+    further = [*rl.also, *([gold] if gold else [])]
     asked = [
         [Question(prompts[one.number].verifier, one.question, one.text, prompts[one.number].reference),
-         *(Question(more.verifier, one.question, one.text, more.reference) for more in rl.also)]
+         *(Question(more.verifier, one.question, one.text, more.reference) for more in further)]
         for one in rollouts
     ]  # fmt: skip
     verdicts = iter(judges.judge([question for each in asked for question in each]))
-    weights = [1.0, *(more.weight for more in rl.also)]
+    weights = [rl.rule_weight, *(more.weight for more in further)]
     failures = 0
     for one, questions in zip(rollouts, asked, strict=True):
         told = [
-            Judged(question.verifier, weight, next(verdicts))
+            Judged(question.verifier, weight if question.verifier != OPEN else 0.0, next(verdicts))
             for question, weight in zip(questions, weights, strict=True)
         ]
         one.verdicts = json.dumps([each.told() for each in told], ensure_ascii=False)
         one.state = told[0].verdict.state
-        one.reward = reward_of(told, one, rl)
+        one.gold = _gold(told, one, rl)
+        _reward(told[:-1] if gold else told, one, rl)
         failures += one.reward is None
     if failures > rl.most_failed * len(rollouts):
         example = next(one for one in rollouts if one.reward is None)
         raise CurateError(
             f"{failures} of {len(rollouts)} answers got no verdict (rl.most_failed {rl.most_failed}), such as of "
-            f"prompt {example.prompt}, sample {example.sample}: {json.loads(example.verdicts)[0]['why']}"
+            f"prompt {example.prompt}, sample {example.sample}: {_why_failed(example)}"
         )
 
 
-def reward_of(told: Sequence[Judged], rollout: Rollout, rl: RlConfig) -> float | None:
-    """Weighted mean of scores, less vetoes and what is over-long; None where a verdict failed."""
+def _why_failed(rollout: Rollout) -> str:
+    return next(str(one["why"]) for one in json.loads(rollout.verdicts) if one["state"] == "failed")
+
+
+def _reward(told: Sequence[Judged], rollout: Rollout, rl: RlConfig) -> None:
+    """Set what a reward is made of, and the reward: the weighted mean, less vetoes and what is over-long.
+
+    Where a verdict failed there is none.
+    """
     if any(one.verdict.state == "failed" for one in told):
-        return None
-    scores = [
-        rl.unparsed if number == 0 and one.verdict.state == "unparsed" else one.verdict.score
-        for number, one in enumerate(told)
-    ]
-    total = sum(score * one.weight for score, one in zip(scores, told, strict=True)) / sum(one.weight for one in told)
+        return
+    parts = {}
+    for number, one in enumerate(told):
+        score = rl.unparsed if number == 0 and one.verdict.state == "unparsed" else one.verdict.score
+        if one.weight:
+            parts[one.verifier if number == 0 else f"also/{number}/{one.verifier}"] = (one.weight, score)
+    scores = json.loads(rollout.scores)
+    for use in rl.reward_models:
+        parts.update({f"{use.path}/{name}": (weight, scores[use.path][name]) for name, weight in use.weights.items()})
+    whole = sum(abs(weight) for weight, _ in parts.values())
+    total = sum(weight * score for weight, score in parts.values()) / whole if whole else 0.0
     flags = {flag for one in told for flag in one.verdict.flags}
     total -= sum(rl.vetoes.get(flag, 0.0) for flag in flags)
     if rl.over_long == "shape":  # DAPO, equation 13: a linear loss over the last tokens
         beyond = max(0, len(rollout.ids) - (rl.max_tokens - rl.over_long_buffer))
         total -= rl.over_long_penalty * beyond / rl.over_long_buffer
-    return total
+    rollout.parts, rollout.reward = json.dumps(parts, ensure_ascii=False), total
+
+
+def _gold(told: Sequence[Judged], rollout: Rollout, rl: RlConfig) -> float | None:
+    """The reward that nothing is learned from, where there is one."""
+    if isinstance(rl.gold, RewardModelUse):
+        scores, weights = json.loads(rollout.scores)[rl.gold.path], rl.gold.weights
+        return float(sum(weight * scores[name] for name, weight in weights.items()) / sum(map(abs, weights.values())))
+    if rl.gold is None or told[-1].verdict.state == "failed":
+        return None
+    return told[-1].verdict.score
+
+
+def shares_of_advantage(groups: Sequence[Sequence[Rollout]]) -> dict[str, float]:
+    """How much of the variance of rewards within groups each part accounts for: its covariance with the reward.
+
+    Shares of all parts, and of what vetoes and lengths take off, add up to one.
+    """
+    totals: dict[str, float] = {}
+    variance = 0.0
+    for group in groups:
+        alive = [one for one in group if one.reward is not None]
+        if len(alive) < 2:
+            continue
+        rewards = np.array([one.reward for one in alive])
+        rewards = rewards - rewards.mean()
+        variance += float(rewards @ rewards)
+        parts = [json.loads(one.parts) for one in alive]
+        for name in {name for each in parts for name in each}:
+            values = np.array([_weighed(each, name) for each in parts])
+            totals[name] = totals.get(name, 0.0) + float((values - values.mean()) @ rewards)
+    if not variance:
+        return {}
+    shares = {name: value / variance for name, value in sorted(totals.items())}
+    return {**shares, "taken_off": 1 - sum(shares.values())}
+
+
+def _weighed(parts: dict[str, list[float]], name: str) -> float:
+    weight, score = parts.get(name, (0.0, 0.0))
+    whole = sum(abs(one) for one, _ in parts.values())
+    return weight * score / whole if whole else 0.0
 
 
 def give_advantages(group: Sequence[Rollout], rl: RlConfig) -> bool:

@@ -17,6 +17,16 @@ class Also(Strict):
     weight: float = Field(0.2, gt=0)
 
 
+class RewardModelUse(Strict):
+    """A trained reward model (a stage's folder), and what each of its aspects weighs; aspects left out weigh nothing.
+
+    Its scores are standardised by the mean and deviation that it had on held-out pairs, which stay as they are.
+    """
+
+    path: str
+    weights: dict[str, float] = Field(min_length=1)
+
+
 class RlConfig(Strict):
     """GRPO (Shao et al. 2024) with the changes of DAPO, Dr. GRPO and GSPO by choice.
 
@@ -25,7 +35,12 @@ class RlConfig(Strict):
     mastered and left out for `revisit` epochs. `over_long`: answers cut at `max_tokens` are kept, left out
     of the loss (`mask`), or lose up to `over_long_penalty` of reward over the last `over_long_buffer`
     tokens (`shape`). `unparsed`: the reward of an answer that commits itself to nothing. `vetoes`: what a
-    flag takes from the reward. More than `most_failed` of verdicts failed in a batch stop the stage.
+    flag takes from the reward. `rule_weight`: what a prompt's own verifier weighs beside `also` and
+    `reward_models`. `candidates` times `groups` prompts are answered, and those whose rewards differ most are
+    learned. Prompts are drawn from `strata` in equal shares, within the weights of their components; with
+    `pass_rate` only those whose measured share of right answers lies between two bounds. `gold` is a reward that
+    nothing is learned from: where the reward rises over `gold_window` batches while it falls, the stage stops.
+    More than `most_failed` of verdicts failed in a batch stop the stage.
     """
 
     groups: int = Field(8, ge=1)
@@ -49,6 +64,13 @@ class RlConfig(Strict):
     over_long_buffer: int = Field(64, ge=1)
     over_long_penalty: float = Field(0.5, ge=0)
     also: list[Also] = []
+    rule_weight: float = Field(1.0, ge=0)
+    reward_models: list[RewardModelUse] = []
+    gold: RewardModelUse | Also | None = None
+    gold_window: int = Field(20, ge=5)
+    candidates: float = Field(1.0, ge=1)
+    strata: list[Literal["task", "difficulty"]] = []
+    pass_rate: tuple[float, float] | None = None
     unparsed: float = 0.0
     vetoes: dict[str, float] = {}
     most_failed: float = Field(0.2, ge=0, le=1)
@@ -60,4 +82,12 @@ class RlConfig(Strict):
     def _buffer_fits(self) -> RlConfig:
         if self.over_long == "shape" and self.over_long_buffer > self.max_tokens:
             raise ValueError("over_long_buffer is above max_tokens")
+        if self.pass_rate is not None and not 0 <= self.pass_rate[0] < self.pass_rate[1] <= 1:
+            raise ValueError("pass_rate: give two bounds in [0, 1], the lower one first")
         return self
+
+    @property
+    def scored_by(self) -> list[RewardModelUse]:
+        """All reward models that look at answers, also the one that nothing is learned from."""
+        gold = [self.gold] if isinstance(self.gold, RewardModelUse) else []
+        return [*self.reward_models, *gold]

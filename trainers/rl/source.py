@@ -6,6 +6,7 @@ disk before it is learned from, so a stage that is killed anywhere goes on with 
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -17,19 +18,22 @@ import numpy as np
 import torch
 from megatron.core import parallel_state
 
+from schemas.canonical import canonical_digest
+from schemas.errors import CurateError
 from schemas.rollout import Rollout
 from tokenization.tokenizer import load_tokenizer
 from trainers.data.reader import Batch
 from trainers.generation.generate import Answer, Asked, generate
 from trainers.objectives.policy import sampling_of
 from trainers.parallel.groups import is_first
-from trainers.rl.prompts import AskedPrompt, Order
-from trainers.rl.rewards import give_advantages, judge
+from trainers.rl.order import Order
+from trainers.rl.prompts import AskedPrompt, strata_of
+from trainers.rl.reward_models import RewardModel, score
+from trainers.rl.rewards import give_advantages, judge, shares_of_advantage
 from trainers.rl.rollout_files import read_rollouts, write_rollouts
+from trainers.rl.rows import collated, padded_width
 from trainers.stage import TrainConfig
 from verifiers.bounded import Judges
-
-ROW_MULTIPLE = 8  # tokens of a row are padded to a multiple of this, times the tensor-parallel ranks
 
 
 class RolloutSource:
@@ -40,28 +44,36 @@ class RolloutSource:
 
     def __init__(
         self, config: TrainConfig, prompts: Sequence[AskedPrompt], tokenizer: Path, ends: frozenset[int],
-        vocabulary: int, out: Path, step: int,
+        vocabulary: int, out: Path, step: int, models: Sequence[RewardModel] = (),
     ) -> None:  # fmt: skip
         assert config.rl is not None
         self.config, self.rl, self.prompts, self.out = config, config.rl, list(prompts), out
         self.tokenizer = load_tokenizer(tokenizer).tokenizer
         self.ends, self.vocabulary = ends, vocabulary
-        self.order = Order(len(self.prompts), config.seed)
+        self.models = models
+        self.strata = strata_of(self.prompts, config.rl)
+        self.chosen = canonical_digest([one.id for one in self.prompts])
+        self.order = Order(self.strata, config.seed)
         self.judges = Judges(self.rl.judges) if is_first() else None
         self.rollouts: list[Rollout] = []
-        self.values: dict[str, float] = {}
+        self.values: dict[str, Any] = {}
         self.phase = 0
         self.go_on_from_step(step)
 
     def go_on_from_step(self, step: int) -> None:
         """Be where the stage was after a step: within a batch its rollouts are read again."""
         batch, phase = divmod(step, self.config.updates)
-        self.order = Order(len(self.prompts), self.config.seed)
-        if phase:
-            self.rollouts, state = read_rollouts(self.out, batch)
-            self.order.go_on(state)
-        elif batch:
-            self.order.go_on(read_rollouts(self.out, batch - 1)[1])
+        self.order = Order(self.strata, self.config.seed)
+        if not step:
+            return
+        rollouts, state = read_rollouts(self.out, batch if phase else batch - 1)
+        if state["prompts"] != self.chosen:
+            raise CurateError(
+                f"{self.out} began with other prompts than rl.pass_rate and data.validation choose now; put the pass "
+                "rates back, or begin in another folder"
+            )
+        self.rollouts = rollouts if phase else []
+        self.order.go_on(state)
 
     def prepare(self, model: Sequence[Any], step: int) -> None:
         """Sample and judge, where a batch begins."""
@@ -70,7 +82,7 @@ class RolloutSource:
         if self.phase == 0:
             self.rollouts = self._sampled(model[0], batch)
             if is_first():
-                write_rollouts(self.out, batch, self.rollouts, self.order.state())
+                write_rollouts(self.out, batch, self.rollouts, {**self.order.state(), "prompts": self.chosen})
             torch.distributed.barrier()
 
     def _sampled(self, model: Any, batch: int) -> list[Rollout]:
@@ -80,10 +92,11 @@ class RolloutSource:
         everything: list[list[Rollout]] = []
         begun, scoring = time.perf_counter(), 0.0
         seen: Counter[int] = Counter()  # a prompt that comes twice in a batch has answers of its own each time
-        for _ in range(rl.rounds):
-            if len(kept) == rl.groups:
+        for number in range(rl.rounds):
+            if len(kept) >= rl.groups:
                 break
-            numbers = self.order.take(rl.groups - len(kept))
+            wanted = math.ceil(rl.groups * rl.candidates) if number == 0 else rl.groups - len(kept)
+            numbers = self.order.take(wanted)
             groups = self._answered(model, numbers, batch, seen)
             started = time.perf_counter()
             groups = self._judged(groups)
@@ -93,6 +106,8 @@ class RolloutSource:
                 self.order.tell(group[0].number, all(one.state == "right" for one in group), rl.revisit)
             everything += groups
         sampling = time.perf_counter() - begun - scoring
+        if len(kept) > rl.groups:
+            kept = most_diverse(kept, rl.groups)
         chosen = [*kept, *flat][: rl.groups]
         for group in chosen[len(kept) :] if kept else []:
             for one in group:  # nothing is learned of a group without variance, where there are others
@@ -112,13 +127,15 @@ class RolloutSource:
         answers = generate(
             bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch, self.rl.slots
         )
-        found: list[list[Answer]] = [answers]
+        own = [self.rollout(answer, self.prompts[answer.prompt]) for answer in answers]
+        score(own, self.models, self.config)
+        found: list[list[Rollout]] = [own]
         if size > 1:
             found = [[] for _ in range(size)]
-            torch.distributed.all_gather_object(found, answers, group=parallel_state.get_data_parallel_group())
+            torch.distributed.all_gather_object(found, own, group=parallel_state.get_data_parallel_group())
         groups: dict[tuple[int, int], list[Rollout]] = {(one.number, one.samples.start // count): [] for one in asked}
-        for answer in (one for each in found for one in each):
-            groups[answer.prompt, answer.sample // count].append(self.rollout(answer, self.prompts[answer.prompt]))
+        for rollout in (one for each in found for one in each):
+            groups[rollout.number, rollout.sample // count].append(rollout)
         return list(groups.values())
 
     def rollout(self, answer: Answer, prompt: AskedPrompt) -> Rollout:
@@ -150,6 +167,7 @@ class RolloutSource:
     def _tell(self, groups: list[list[Rollout]], kept: list[list[Rollout]], sampling: float, scoring: float) -> None:
         every = [one for group in groups for one in group]
         judged = [one.reward for one in every if one.reward is not None]
+        gold = [one.gold for one in every if one.gold is not None]
         tokens = sum(len(one.ids) for one in every)
         share = {
             state: sum(one.state == state for one in every) / len(every) for state in ("right", "unparsed", "failed")
@@ -163,6 +181,8 @@ class RolloutSource:
             "sampled_tokens_per_second": tokens / max(sampling, 1e-9),
             "sampling_seconds": sampling,
             "scoring_seconds": scoring,
+            **({"gold_reward": float(np.mean(gold))} if gold else {}),
+            **({"share_of_advantage": shares} if len(shares := shares_of_advantage(groups)) > 2 else {}),
             "mastered_prompts": float(len(self.order.mastered)),
             "prompt_epoch": float(self.order.epoch),
         }
@@ -177,9 +197,8 @@ class RolloutSource:
         share = order[part * config.batch.global_ : (part + 1) * config.batch.global_]
         size = parallel_state.get_data_parallel_world_size()
         mine = share[parallel_state.get_data_parallel_rank() :: size]
-        multiple = ROW_MULTIPLE * config.parallel.tensor
         longest = max(len(one.prompt_ids) + len(one.ids) for one in self.rollouts) - 1
-        width = -(-longest // multiple) * multiple
+        width = padded_width(longest, config)
         rows = [self.rollouts[number] for number in mine]
         micro = config.batch.micro
         return [collated(rows[at * micro : (at + 1) * micro], width) for at in range(count)]
@@ -198,22 +217,11 @@ class RolloutSource:
             self.judges.close()
 
 
-def collated(rollouts: Sequence[Rollout], width: int) -> Batch:
-    """A micro-batch, one rollout a row: shapes (b, width), `advantages` (b, 1)."""
-    count = len(rollouts)
-    tokens, labels = torch.zeros(count, width, dtype=torch.long), torch.zeros(count, width, dtype=torch.long)
-    mask, old = torch.zeros(count, width), torch.zeros(count, width)
-    advantages = torch.zeros(count, 1)
-    for row, one in enumerate(rollouts):
-        ids = torch.tensor([*one.prompt_ids, *one.ids])
-        tokens[row, : len(ids) - 1], labels[row, : len(ids) - 1] = ids[:-1], ids[1:]
-        start, end = len(one.prompt_ids) - 1, len(ids) - 1
-        mask[row, start:end] = float(one.learned)
-        old[row, start:end] = torch.tensor(one.log_probabilities)
-        advantages[row] = float("nan") if one.advantage is None else one.advantage
-    positions = torch.arange(width)[None]
-    tags = torch.zeros(count, width, dtype=torch.long)
-    return {"tokens": tokens, "labels": labels, "loss_mask": mask, "positions": positions, "tags": tags, "old": old, "advantages": advantages}  # fmt: skip # noqa: E501
+def most_diverse(groups: Sequence[list[Rollout]], wanted: int) -> list[list[Rollout]]:
+    """The groups whose rewards differ most, in the order in which they were asked."""
+    spread = [float(np.nanstd([np.nan if one.reward is None else one.reward for one in group])) for group in groups]
+    best = sorted(range(len(groups)), key=lambda number: (-spread[number], number))[:wanted]
+    return [list(groups[number]) for number in sorted(best)]
 
 
 def _shuffle_rewards(groups: Sequence[Sequence[Rollout]], seed: int) -> None:

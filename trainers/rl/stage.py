@@ -19,7 +19,9 @@ from trainers.model.card import read_card
 from trainers.objectives.objective import Objective
 from trainers.objectives.policy import Policy
 from trainers.rl.hooks import HeldOut, Rewards
+from trainers.rl.over_optimised import OverOptimised
 from trainers.rl.prompts import AskedPrompt, read_prompts
+from trainers.rl.reward_models import load_reward_model
 from trainers.rl.source import RolloutSource
 from trainers.stage import TrainConfig
 
@@ -33,7 +35,8 @@ class Rollouts:
 
     def hooks(self, check: ShardCheck, log: TrainingLog, saves: Checkpoints, signals: StopSignals) -> list[Hook]:
         """In the order in which they see a step."""
-        return [Rewards(), HeldOut(self.held_out), Logging(log), Saving(saves, check), Stopping(signals, saves)]
+        gold = [OverOptimised(log, self.source.rl.gold_window)] if self.source.rl.gold is not None else []
+        return [Rewards(), HeldOut(self.held_out), *gold, Logging(log), Saving(saves, check), Stopping(signals, saves)]
 
 
 def rollouts_of(
@@ -49,5 +52,6 @@ def rollouts_of(
     ends = frozenset(found for found in (loaded.tokenizer.token_to_id(one) for one in names) if found is not None)
     if isinstance(objective, Policy):
         objective.vocabulary = min(vocabulary, loaded.vocabulary)
-    source = RolloutSource(config, learned, tokenizer, ends, min(vocabulary, loaded.vocabulary), out, step)
+    models = [load_reward_model(config, use, manifest) for use in config.rl.scored_by]
+    source = RolloutSource(config, learned, tokenizer, ends, min(vocabulary, loaded.vocabulary), out, step, models)
     return Rollouts(source, held[: config.rl.held_out_prompts])

@@ -34,5 +34,5 @@ class Stopping(Hook):
             return
         self.saves.finish()
         if is_first():
-            write_json(run.out / STOPPED, {"step": step.number, "reason": "asked to stop"})
-            print(f"step {step.number}  asked to stop: saved, call again to go on", file=sys.stderr, flush=True)
+            write_json(run.out / STOPPED, {"step": step.number, "reason": run.stop_reason})
+            print(f"step {step.number}  {run.stop_reason}: saved, call again to go on", file=sys.stderr, flush=True)

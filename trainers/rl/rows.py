@@ -1,0 +1,37 @@
+"""Rollouts as rows of a micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from schemas.rollout import Rollout
+from trainers.data.reader import Batch
+from trainers.stage import TrainConfig
+
+ROW_MULTIPLE = 8  # tokens of a row are padded to a multiple of this, times the tensor-parallel ranks
+
+
+def padded_width(tokens: int, config: TrainConfig) -> int:
+    """The width of rows that hold so many tokens, which tensor-parallel ranks can share evenly."""
+    multiple = ROW_MULTIPLE * config.parallel.tensor
+    return -(-tokens // multiple) * multiple
+
+
+def collated(rollouts: Sequence[Rollout], width: int) -> Batch:
+    """A micro-batch, one rollout a row: shapes (b, width), `advantages` (b, 1)."""
+    count = len(rollouts)
+    tokens, labels = torch.zeros(count, width, dtype=torch.long), torch.zeros(count, width, dtype=torch.long)
+    mask, old = torch.zeros(count, width), torch.zeros(count, width)
+    advantages = torch.zeros(count, 1)
+    for row, one in enumerate(rollouts):
+        ids = torch.tensor([*one.prompt_ids, *one.ids])
+        tokens[row, : len(ids) - 1], labels[row, : len(ids) - 1] = ids[:-1], ids[1:]
+        start, end = len(one.prompt_ids) - 1, len(ids) - 1
+        mask[row, start:end] = float(one.learned)
+        old[row, start:end] = torch.tensor(one.log_probabilities)
+        advantages[row] = float("nan") if one.advantage is None else one.advantage
+    positions = torch.arange(width)[None]
+    tags = torch.zeros(count, width, dtype=torch.long)
+    return {"tokens": tokens, "labels": labels, "loss_mask": mask, "positions": positions, "tags": tags, "old": old, "advantages": advantages}  # fmt: skip # noqa: E501
