@@ -18,6 +18,7 @@ from trainers.loop.position import latest
 from trainers.model.card import ModelCard, read_card
 from trainers.model.families import to_hf_config, weights_of
 from trainers.model.parts import hf_parts
+from trainers.model.reward_head import HEAD
 from trainers.model.saved_weights import SavedWeights
 
 FILE_BYTES: Final = 5 << 30
@@ -36,6 +37,8 @@ def hf_tensors(card: ModelCard, checkpoint: Path) -> Iterator[tuple[str, torch.T
     """Hugging Face tensors one after the other; LoRA updates are merged into the weights they belong to."""
     saved = SavedWeights(checkpoint)
     for weight in weights_of(card.model).values():
+        if card.aspects and weight.name == "output_layer.weight":
+            continue  # its place is the reward head's
         whole = saved.read(weight.name)
         adapter = weight.name.removesuffix("weight")
         if card.lora is not None and weight.name.endswith(".weight") and adapter + "lora_up" in saved:
@@ -43,6 +46,8 @@ def hf_tensors(card: ModelCard, checkpoint: Path) -> Iterator[tuple[str, torch.T
             scale = card.lora.alpha / card.lora.rank
             whole = (whole.double() + scale * (up.double() @ down.double())).to(whole.dtype)
         yield from hf_parts(weight, card.model, whole, card.vocabulary).items()
+    if card.aspects:
+        yield "score.weight", saved.read(f"output_layer.{HEAD}")
 
 
 def export_hf(model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Path | None = None) -> list[Path]:
@@ -55,12 +60,24 @@ def export_hf(model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Pat
     remove_tree(temporary)
     make_folder(temporary)
     written = _write_tensors(hf_tensors(card, source), temporary, getattr(torch, dtype) if dtype else None)
-    write_json(temporary / "config.json", to_hf_config(card.model, card.vocabulary, card.sequence_length, written))
+    write_json(temporary / "config.json", _config(card, written))
     _write_tokenizer(model, card, temporary)
     if to.exists():
         remove_tree(to)
     rename(temporary, to)
     return sorted(to.iterdir())
+
+
+def _config(card: ModelCard, written: str) -> dict[str, Any]:
+    """A reward model is a classifier of sequences to transformers, with a label for each aspect."""
+    config = to_hf_config(card.model, card.vocabulary, card.sequence_length, written)
+    if card.aspects:
+        config["architectures"] = [
+            one.replace("ForCausalLM", "ForSequenceClassification") for one in config["architectures"]
+        ]
+        names = dict(enumerate(card.aspects))
+        config.update(num_labels=len(names), id2label=names, label2id={name: at for at, name in names.items()})
+    return config
 
 
 def _write_tensors(tensors: Iterator[tuple[str, torch.Tensor]], folder: Path, dtype: torch.dtype | None) -> str:
