@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 ROOMS = (
     "curate",
     "dedup",
+    "endpoints",
     "filters",
     "pipelines",
     "plugins",

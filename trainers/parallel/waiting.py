@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
@@ -26,19 +26,25 @@ _uses = 0
 
 def first_alone(build: Callable[[], Built]) -> Built:
     """`build` on the first rank, then on the others, which find on disk what it made."""
+    built = first_only(build)
+    return cast(Built, built) if is_first() else build()
+
+
+def first_only(work: Callable[[], Built]) -> Built | None:
+    """`work` on the first rank, while the others wait as long as it gives signs of life, and get None."""
     global _uses
     _uses += 1
     if torch.distributed.get_world_size() == 1:
-        return build()
+        return work()
     store: Any = torch.distributed.distributed_c10d._get_default_store()
     name = f"first-alone-{_uses}"
     if is_first():
         with _Beating(store, name):
-            built = build()
+            built = work()
         store.set(f"{name}/done", "1")
         return built
     _wait(store, name)
-    return build()
+    return None
 
 
 class _Beating:

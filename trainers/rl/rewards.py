@@ -14,10 +14,14 @@ from schemas.errors import CurateError
 from schemas.rollout import Rollout
 from schemas.verdict import Verdict
 from trainers.rl.advantages import group_advantages
+from trainers.rl.judging import StageJudges
 from trainers.rl.prompts import AskedPrompt
 from trainers.rl.settings import Also, RewardModelUse, RlConfig
-from verifiers.bounded import Judges, Question
+from verifiers.bounded import Question
+from verifiers.judging.principles import HARD
 from verifiers.open_question import OPEN
+
+PRINCIPLES = "principles"  # what their verdict is called among those of verifiers
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Judged:
         }  # fmt: skip
 
 
-def judge(rollouts: Sequence[Rollout], prompts: Sequence[AskedPrompt], rl: RlConfig, judges: Judges) -> None:
+def judge(rollouts: Sequence[Rollout], prompts: Sequence[AskedPrompt], rl: RlConfig, judges: StageJudges) -> None:
     """Give each rollout its verdicts and its reward; one with a failed verdict has none.
 
     Scores of reward models stand in the rollouts already.
@@ -52,14 +56,21 @@ def judge(rollouts: Sequence[Rollout], prompts: Sequence[AskedPrompt], rl: RlCon
          *(Question(more.verifier, one.question, one.text, more.reference) for more in further)]
         for one in rollouts
     ]  # fmt: skip
-    verdicts = iter(judges.judge([question for each in asked for question in each]))
+    own = [questions[0] for questions in asked]
+    verdicts = iter(judges.by_rules([question for each in asked for question in each]))
+    by_rule = [[next(verdicts) for _ in each] for each in asked]
+    decided = judges.behind_rules(own, [each[0] for each in by_rule])
+    principled = judges.by_principles(own)
     weights = [rl.rule_weight, *(more.weight for more in further)]
     failures = 0
-    for one, questions in zip(rollouts, asked, strict=True):
+    for number, (one, questions) in enumerate(zip(rollouts, asked, strict=True)):
+        found = [decided[number], *by_rule[number][1:]]
         told = [
-            Judged(question.verifier, weight if question.verifier != OPEN else 0.0, next(verdicts))
-            for question, weight in zip(questions, weights, strict=True)
+            Judged(question.verifier, 0.0 if _decides_nothing(question, verdict) else weight, verdict)
+            for question, weight, verdict in zip(questions, weights, found, strict=True)
         ]
+        if principled is not None and rl.principles is not None:
+            told.insert(1, Judged(PRINCIPLES, rl.principles.weight, principled[number]))
         one.verdicts = json.dumps([each.told() for each in told], ensure_ascii=False)
         one.state = told[0].verdict.state
         one.gold = _gold(told, one, rl)
@@ -71,6 +82,11 @@ def judge(rollouts: Sequence[Rollout], prompts: Sequence[AskedPrompt], rl: RlCon
             f"{failures} of {len(rollouts)} answers got no verdict (rl.most_failed {rl.most_failed}), such as of "
             f"prompt {example.prompt}, sample {example.sample}: {_why_failed(example)}"
         )
+
+
+def _decides_nothing(question: Question, verdict: Verdict) -> bool:
+    """Whether no rule judges the question, and no model did in its place."""
+    return question.verifier == OPEN and verdict.state == "unparsed"
 
 
 def _why_failed(rollout: Rollout) -> str:
@@ -88,14 +104,16 @@ def _reward(told: Sequence[Judged], rollout: Rollout, rl: RlConfig) -> None:
     for number, one in enumerate(told):
         score = rl.unparsed if number == 0 and one.verdict.state == "unparsed" else one.verdict.score
         if one.weight:
-            parts[one.verifier if number == 0 else f"also/{number}/{one.verifier}"] = (one.weight, score)
+            name = one.verifier if number == 0 or one.verifier == PRINCIPLES else f"also/{number}/{one.verifier}"
+            parts[name] = (one.weight, score)
     scores = json.loads(rollout.scores)
     for use in rl.reward_models:
         parts.update({f"{use.path}/{name}": (weight, scores[use.path][name]) for name, weight in use.weights.items()})
     whole = sum(abs(weight) for weight, _ in parts.values())
     total = sum(weight * score for weight, score in parts.values()) / whole if whole else 0.0
     flags = {flag for one in told for flag in one.verdict.flags}
-    total -= sum(rl.vetoes.get(flag, 0.0) for flag in flags)
+    hard = rl.principles.hard_penalty if rl.principles else 0.0
+    total -= sum(rl.vetoes.get(flag, hard if flag.startswith(HARD) else 0.0) for flag in flags)
     if rl.over_long == "shape":  # DAPO, equation 13: a linear loss over the last tokens
         beyond = max(0, len(rollout.ids) - (rl.max_tokens - rl.over_long_buffer))
         total -= rl.over_long_penalty * beyond / rl.over_long_buffer

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from schemas.recipe import Strict
+from verifiers.judging.settings import JudgeConfig, PrinciplesUse
 
 
 class Also(Strict):
@@ -36,10 +37,11 @@ class RlConfig(Strict):
     of the loss (`mask`), or lose up to `over_long_penalty` of reward over the last `over_long_buffer`
     tokens (`shape`). `unparsed`: the reward of an answer that commits itself to nothing. `vetoes`: what a
     flag takes from the reward. `rule_weight`: what a prompt's own verifier weighs beside `also` and
-    `reward_models`. `candidates` times `groups` prompts are answered, and those whose rewards differ most are
-    learned. Prompts are drawn from `strata` in equal shares, within the weights of their components; with
-    `pass_rate` only those whose measured share of right answers lies between two bounds. `gold` is a reward that
-    nothing is learned from: where the reward rises over `gold_window` batches while it falls, the stage stops.
+    `reward_models`. `judge` decides where the rule reads nothing; `principles` weigh beside it. `candidates`
+    times `groups` prompts are answered, and those whose rewards differ most are learned. Prompts are drawn from
+    `strata` in equal shares, within the weights of their components; with `pass_rate` only those whose measured
+    share of right answers lies between two bounds. `gold` is a reward that nothing is learned from: where the
+    reward rises over `gold_window` batches while it falls, the stage stops.
     More than `most_failed` of verdicts failed in a batch stop the stage.
     """
 
@@ -66,6 +68,8 @@ class RlConfig(Strict):
     also: list[Also] = []
     rule_weight: float = Field(1.0, ge=0)
     reward_models: list[RewardModelUse] = []
+    judge: JudgeConfig | None = None
+    principles: PrinciplesUse | None = None
     gold: RewardModelUse | Also | None = None
     gold_window: int = Field(20, ge=5)
     candidates: float = Field(1.0, ge=1)

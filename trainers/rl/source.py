@@ -26,6 +26,8 @@ from trainers.data.reader import Batch
 from trainers.generation.generate import Answer, Asked, generate
 from trainers.objectives.policy import sampling_of
 from trainers.parallel.groups import is_first
+from trainers.parallel.waiting import first_only
+from trainers.rl.judging import StageJudges
 from trainers.rl.order import Order
 from trainers.rl.prompts import AskedPrompt, strata_of
 from trainers.rl.reward_models import RewardModel, score
@@ -33,7 +35,6 @@ from trainers.rl.rewards import give_advantages, judge, shares_of_advantage
 from trainers.rl.rollout_files import read_rollouts, write_rollouts
 from trainers.rl.rows import collated, padded_width
 from trainers.stage import TrainConfig
-from verifiers.bounded import Judges
 
 
 class RolloutSource:
@@ -54,7 +55,7 @@ class RolloutSource:
         self.strata = strata_of(self.prompts, config.rl)
         self.chosen = canonical_digest([one.id for one in self.prompts])
         self.order = Order(self.strata, config.seed)
-        self.judges = Judges(self.rl.judges) if is_first() else None
+        self.judges = StageJudges.of(self.rl, out) if is_first() else None
         self.rollouts: list[Rollout] = []
         self.values: dict[str, Any] = {}
         self.phase = 0
@@ -91,6 +92,8 @@ class RolloutSource:
         flat: list[list[Rollout]] = []
         everything: list[list[Rollout]] = []
         begun, scoring = time.perf_counter(), 0.0
+        if self.judges is not None:
+            self.judges.begin_batch()
         seen: Counter[int] = Counter()  # a prompt that comes twice in a batch has answers of its own each time
         for number in range(rl.rounds):
             if len(kept) >= rl.groups:
@@ -149,20 +152,17 @@ class RolloutSource:
 
     def _judged(self, groups: list[list[Rollout]]) -> list[list[Rollout]]:
         """The groups with verdicts and rewards, which the first rank gives."""
-        told: list[Any] = [groups, None]
-        if self.judges is not None:
-            try:
-                judge([one for group in groups for one in group], self.prompts, self.rl, self.judges)
-                if self.rl.rewards == "shuffled":
-                    _shuffle_rewards(groups, self.config.seed)
-            except Exception as error:
-                told[1] = error
+        told: list[list[list[Rollout]]] = [groups]
+        first_only(lambda: self._judge(groups))  # a judge that is down may take longer than a collective waits
         if torch.distributed.get_world_size() > 1:
             torch.distributed.broadcast_object_list(told, 0)
-        if told[1] is not None:
-            raise told[1]
-        groups = told[0]
-        return groups
+        return told[0]
+
+    def _judge(self, groups: list[list[Rollout]]) -> None:
+        assert self.judges is not None
+        judge([one for group in groups for one in group], self.prompts, self.rl, self.judges)
+        if self.rl.rewards == "shuffled":
+            _shuffle_rewards(groups, self.config.seed)
 
     def _tell(self, groups: list[list[Rollout]], kept: list[list[Rollout]], sampling: float, scoring: float) -> None:
         every = [one for group in groups for one in group]
@@ -181,6 +181,7 @@ class RolloutSource:
             "sampled_tokens_per_second": tokens / max(sampling, 1e-9),
             "sampling_seconds": sampling,
             "scoring_seconds": scoring,
+            **(self.judges.agreement.told() if self.judges is not None and self.rl.judge is not None else {}),
             **({"gold_reward": float(np.mean(gold))} if gold else {}),
             **({"share_of_advantage": shares} if len(shares := shares_of_advantage(groups)) > 2 else {}),
             "mastered_prompts": float(len(self.order.mastered)),
