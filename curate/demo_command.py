@@ -25,7 +25,7 @@ QUESTION = "What is Metformin used for?"
 )
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes (default: one a core).")
 def demo_command(run_dir: Path, workers: int | None) -> None:
-    """Curate the bundled sample, train a small model in three stages, ask it a question, write the report.
+    """Curate the bundled sample, train a small model in seven stages, ask it a question, write the report.
 
     Called again it reuses what is done, and says so.
 

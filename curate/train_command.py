@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from curate.train_rl_command import rl_group
+
 
 class _StagesByDefault(click.Group):
     """`curate train RECIPE …` trains; `curate train ratios …` looks for ratios to train with."""
@@ -21,7 +23,8 @@ def train_command() -> None:
     """Train on the token shards of a manifest, with Megatron-Core.
 
     `curate train RECIPE …` runs one stage, or a chain of stages (`curate train stages --help` has the
-    options); `curate train ratios RECIPE …` optimises the ratios between groups of tasks.
+    options); `curate train ratios RECIPE …` optimises the ratios between groups of tasks;
+    `curate train rl …` measures prompts and judges old answers again.
 
     \b
     Examples:
@@ -29,6 +32,9 @@ def train_command() -> None:
       curate train recipes/train/cpt.yaml --manifest runs/medical --out runs/cpt --from Qwen2.5-7B
       curate train ratios recipes/train/ratios-small.yaml --manifest runs/demo --out runs/ratios
     """
+
+
+train_command.add_command(rl_group)
 
 
 @train_command.command("ratios")

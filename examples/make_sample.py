@@ -18,6 +18,7 @@ import zipfile
 from pathlib import Path
 
 import polars as pl
+import sample_answers as answers
 import sample_conversations as talks
 import sample_texts_en as en
 import sample_texts_zh as zh
@@ -319,6 +320,10 @@ def main() -> None:
     put("conversations/alpaca.jsonl", lines_of(talks.alpaca()))
     put("conversations/sharegpt-zh.json", json.dumps(talks.sharegpt(), ensure_ascii=False, indent=1) + "\n")
     put("conversations/messages.jsonl", lines_of(talks.messages() + talks.broken()))
+    # what later stages learn from: worked examples, prompts with verifiers, pairs of answers
+    put("answers/worked.jsonl", lines_of(answers.cold_start()))
+    put("answers/prompts.jsonl", lines_of(answers.prompts()))
+    put("answers/pairs.jsonl", lines_of(answers.pairs()))
     # dialogues: CSV in GB18030
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

@@ -115,7 +115,9 @@ def experiment(
     if config.rl is None:
         data = first_alone(lambda: stage_data(config, manifest, folder, out / "dataset-cache", objective.samples))
     model = first_model(config, start, drawn=resumed is None)
-    frozen = frozen_model(config, start) if objective.frozen else []
+    frozen: list[Any] = []
+    if objective.frozen:  # beside adapters the base is there already, and nothing changes it
+        frozen = model if config.lora is not None else frozen_model(config, start)
     optimizer = build_optimizer(config, model)
     factors = group_factors(config, optimizer)
     position = Position(0, 0, manifest.digest, config.data.mixture, trajectory)

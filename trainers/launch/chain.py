@@ -13,6 +13,7 @@ from schemas.recipe import Name, Strict
 from storage.json_files import read_json
 from storage.yaml_files import read_yaml, validated
 from trainers.loop.position import latest, read_position
+from trainers.rl.settings import RewardModelUse, RlConfig
 from trainers.stage import TrainConfig, load_stage
 
 
@@ -70,8 +71,22 @@ def plan_chain(path: Path, out: Path, first_parent: Path | None = None) -> list[
         if any(one.config.name == config.name for one in planned):
             raise WrongCall(f"{path}: two stages are called '{config.name}'")
         parent = _parent(link, config, planned, first_parent)
-        planned.append(PlannedStage(config.model_copy(update={"parent": parent}), out / config.name))
+        config = config.model_copy(update={"parent": parent, "rl": _judged_by(config, planned)})
+        planned.append(PlannedStage(config, out / config.name))
     return planned
+
+
+def _judged_by(config: TrainConfig, planned: list[PlannedStage]) -> RlConfig | None:
+    """The stage's part on reinforcement learning, reward models that are earlier stages found by their names."""
+    if config.rl is None:
+        return None
+    folders = {one.config.name: str(one.out) for one in planned}
+
+    def found(use: RewardModelUse) -> RewardModelUse:
+        return use.model_copy(update={"path": folders.get(use.path, use.path)})
+
+    gold = found(config.rl.gold) if isinstance(config.rl.gold, RewardModelUse) else config.rl.gold
+    return config.rl.model_copy(update={"reward_models": [found(use) for use in config.rl.reward_models], "gold": gold})
 
 
 def _parent(link: Link, config: TrainConfig, planned: list[PlannedStage], first_parent: Path | None) -> str | None:

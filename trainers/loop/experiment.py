@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from schemas.errors import CurateError
-from trainers.loop.forward import run_micro_batches, with_frozen
+from trainers.loop.forward import beside_frozen, run_micro_batches
 from trainers.loop.measures import by_part, memory_bytes, utilisation
 from trainers.loop.optimizer import apply_gradients, gradient_norm, set_rate
 from trainers.loop.position import Position
@@ -127,7 +127,7 @@ class Experiment:
         self.source.prepare(self.model, number)
         batches = self.source.micro_batches(config.micro_batches(number))
         if self.objective.frozen:
-            batches = with_frozen(config, self.frozen, self.objective, batches)
+            batches = beside_frozen(config, self.frozen, self.objective, batches)
         for part in self.model:
             part.zero_grad_buffer()
         self.optimizer.zero_grad()

@@ -12,6 +12,7 @@ from megatron.core.pipeline_parallel import get_forward_backward_func
 
 from trainers.loop.entropy import entropy_step
 from trainers.model.bounds import remember_bounds
+from trainers.model.lora import base_alone
 from trainers.objectives.objective import Batch, Objective, Told
 from trainers.stage import TrainConfig
 
@@ -65,6 +66,14 @@ def run_micro_batches(
     by_tag = [(values[tag], round(values[tags + tag])) for tag in range(tags)]
     more = dict(zip(objective.more, values[2 * tags : -1], strict=True))
     return Told(sum(values[:tags]), round(sum(values[tags : 2 * tags])), by_tag, more, values[-1] > 0)
+
+
+def beside_frozen(
+    config: TrainConfig, frozen: Sequence[Any], objective: Objective, batches: Sequence[Batch]
+) -> list[Batch]:
+    """The batches with the look of the model that training began with: a second one, or with LoRA the frozen base."""
+    with base_alone(frozen):
+        return with_frozen(config, frozen, objective, batches)
 
 
 def with_frozen(

@@ -9,7 +9,7 @@ import torch
 
 from trainers.data.datasets import Blended
 from trainers.data.reader import BatchReader
-from trainers.loop.forward import run_micro_batches, summed_entropy, with_frozen
+from trainers.loop.forward import beside_frozen, run_micro_batches, summed_entropy
 from trainers.loop.measures import held_out
 from trainers.objectives.objective import Objective, Told
 from trainers.stage import TrainConfig
@@ -55,7 +55,7 @@ def evaluate(
     for _ in range(config.validation.batches):
         batches = [next(reader) for _ in range(config.whole_micro_batches)]
         if objective.frozen:
-            batches = with_frozen(config, frozen, objective, batches)
+            batches = beside_frozen(config, frozen, objective, batches)
         told = run_micro_batches(config, model, objective, batches, len(data.tags), forward_only=True)
         total, weight = total + told.total, weight + told.weight
         tags = [(a + c, b + d) for (a, b), (c, d) in zip(tags, told.by_tag, strict=True)]

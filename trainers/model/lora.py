@@ -8,6 +8,8 @@ a row-parallel one. The other factor is whole on every rank, and its gradient is
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -44,6 +46,20 @@ def add_lora(model: Any, lora: Lora) -> None:
         kind = name.rsplit(".", 1)[-1]
         if kind in ADAPTED and isinstance(module, ColumnParallelLinear | RowParallelLinear):
             _adapt(module, whole_name(name + ".", offset), lora)
+
+
+@contextmanager
+def base_alone(parts: Sequence[Any]) -> Iterator[None]:
+    """Within, the model computes as if its adapters were not there: what it was before training."""
+    layers = [one for part in parts for one in part.modules() if hasattr(one, "lora_scale")]
+    scales = [layer.lora_scale for layer in layers]
+    for layer in layers:
+        layer.lora_scale = 0.0
+    try:
+        yield
+    finally:
+        for layer, scale in zip(layers, scales, strict=True):
+            layer.lora_scale = scale
 
 
 def _adapt(layer: Any, name: str, lora: Lora) -> None:

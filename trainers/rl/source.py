@@ -100,9 +100,9 @@ class RolloutSource:
                 break
             wanted = math.ceil(rl.groups * rl.candidates) if number == 0 else rl.groups - len(kept)
             numbers = self.order.take(wanted)
-            groups = self._answered(model, numbers, batch, seen)
+            groups = self.answered(model, numbers, batch, seen)
             started = time.perf_counter()
-            groups = self._judged(groups)
+            groups = self.judged(groups)
             scoring += time.perf_counter() - started
             for group in groups:
                 (flat if give_advantages(group, rl) else kept).append(group)
@@ -118,7 +118,7 @@ class RolloutSource:
         self._tell(everything, kept, sampling, scoring)
         return [one for group in chosen for one in group]
 
-    def _answered(self, model: Any, numbers: Sequence[int], batch: int, seen: Counter[int]) -> list[list[Rollout]]:
+    def answered(self, model: Any, numbers: Sequence[int], batch: int, seen: Counter[int]) -> list[list[Rollout]]:
         """Answers to prompts, group by group in their order, sampled by all data-parallel ranks together."""
         rank, size = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
         asked, count = [], self.rl.samples
@@ -150,7 +150,7 @@ class RolloutSource:
             [float(np.float32(one)) for one in answer.log_probabilities], answer.ended,
         )  # fmt: skip
 
-    def _judged(self, groups: list[list[Rollout]]) -> list[list[Rollout]]:
+    def judged(self, groups: list[list[Rollout]]) -> list[list[Rollout]]:
         """The groups with verdicts and rewards, which the first rank gives."""
         told: list[list[list[Rollout]]] = [groups]
         first_only(lambda: self._judge(groups))  # a judge that is down may take longer than a collective waits

@@ -1,0 +1,96 @@
+"""`curate train rl`: how hard prompts are for a model, and what verifiers say of old answers by now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group("rl")
+def rl_group() -> None:
+    """Look at prompts before, and at rollouts after a stage of reinforcement learning.
+
+    \b
+    Examples:
+      curate train rl difficulty recipes/train/rl_reasoning.yaml --manifest runs/medical --from models/cold_start
+      curate train rl rescore models/rl_reasoning
+    """
+
+
+@rl_group.command("difficulty")
+@click.argument("recipe", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--manifest", type=click.Path(path_type=Path), required=True, help="Manifest of a curated run.")
+@click.option("--from", "parent", type=click.Path(path_type=Path, file_okay=False), help="The model that answers.")
+@click.option("--samples", type=click.IntRange(2, 256), default=8, show_default=True, help="Answers a prompt.")
+def difficulty_command(recipe: Path, manifest: Path, parent: Path | None, samples: int) -> None:
+    """Measure how often a model answers each prompt of RECIPE's mixture rightly.
+
+    Writes pass-rates-MIXTURE.parquet beside the manifest, by which a stage chooses its prompts
+    (`rl: {pass_rate: [0.1, 0.9]}`). Called again with the same model it goes on with what is missing.
+
+    \b
+    Examples:
+      curate train rl difficulty recipes/train/rl_reasoning.yaml --manifest runs/medical --from models/cold_start
+    """
+    import polars as pl
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from storage.columnar import read_parquet
+    from trainers.launch.local import check_installed
+    from trainers.stage import load_stage
+
+    check_installed()
+    config = load_stage(recipe)
+    if parent is not None:
+        config = config.model_copy(update={"parent": str(parent)})
+    from trainers.rl.difficulty import measure_pass_rates
+
+    columns = (TextColumn("prompts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("prompts", total=None)
+        path = measure_pass_rates(
+            config, manifest, samples, lambda done, every: progress.update(task, completed=done, total=every)
+        )
+    rates = read_parquet(path)
+    bins = rates.group_by(
+        pl.when(pl.col("pass_rate").is_null()).then(pl.lit("no verdict"))
+        .when(pl.col("pass_rate") == 0).then(pl.lit("0"))
+        .when(pl.col("pass_rate") == 1).then(pl.lit("1"))
+        .otherwise(pl.lit("between")).alias("pass rate")
+    ).len()  # fmt: skip
+    for name, count in sorted(bins.iter_rows()):
+        click.echo(f"pass rate {name}: {count} prompts", err=True)
+    click.echo(str(path))
+
+
+@rl_group.command("rescore")
+@click.argument("model", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--manifest", type=click.Path(path_type=Path), help="Where the manifest lies now (default: as it was).")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON a batch, with every answer that is judged anew.")
+def rescore_command(model: Path, manifest: Path | None, as_json: bool) -> None:
+    """Judge the rollouts of MODEL again by the verifiers as they are now; nothing is generated or changed.
+
+    \b
+    Examples:
+      curate train rl rescore runs/demo/models/rl_reasoning
+      curate train rl rescore models/rl --json | jq .changed
+    """
+    from dataclasses import asdict
+
+    from trainers.rl.rescore import rescored
+
+    answers = others = 0
+    for one in rescored(model, manifest):
+        answers, others = answers + one.answers, others + len(one.changed)
+        if as_json:
+            click.echo(json.dumps(asdict(one), ensure_ascii=False))
+        elif one.changed:
+            first = one.changed[0]
+            click.echo(
+                f"batch {one.batch}: reward {one.before:.3f} → {one.now:.3f}, {len(one.changed)} verdicts differ, "
+                f"such as {first['before']} → {first['now']}: {first['why']}"
+            )
+    click.echo(f"{others} of {answers} answers are judged differently by now", err=True)
