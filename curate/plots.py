@@ -29,9 +29,9 @@ def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
     """Lines over a common pair of axes, with a legend."""
     xs = [x for points in series.values() for x, _ in points]
     ys = [y for points in series.values() for _, y in points]
-    x_low, x_high = min(xs), max(max(xs), min(xs) + 1)
+    x_low, x_high = min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1
     spread = (max(ys) - min(ys)) or 1.0
-    room = 0.12 * len(series) if len(series) > 2 else 0.05  # for the legend, above all lines
+    room = 0.12 * len(series) if len(series) > 1 else 0.05  # for the legend, above all lines
     y_low, y_high = min(ys) - 0.05 * spread, max(ys) + room * spread
 
     def place(x: float, y: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ PROMPTS: Final = 4  # shown before and after
 ANSWERS: Final = 2  # of each
 LONGEST: Final = 600  # characters of an answer that are shown
 CURVES: Final = (
-    ("Reward", {"reward": "reward", "held_out_reward": "held out"}),
+    ("Reward", {"reward": "reward", "held_out_reward": "held out", "gold_reward": "gold"}),
     ("Shares of answers", {"right_share": "right", "unparsed_share": "unparsed", "truncated_share": "truncated"}),
     ("Groups without variance", {"flat_groups_share": "share of groups"}),
     ("Entropy and KL", {"entropy": "entropy", "kl": "KL"}),
@@ -30,6 +30,12 @@ def reward_plots(steps: list[dict[str, Any]]) -> list[tuple[str, Any]]:
         series = {said: points for said, points in series.items() if points}
         if series:
             plots.append((title, line_plot(series, "step", title.lower())))
+    shares: dict[str, list[tuple[float, float]]] = {}
+    for one in steps:
+        for name, value in one.get("share_of_advantage", {}).items():
+            shares.setdefault(name.rsplit("/", 1)[-1].replace("_", " "), []).append((one["step"], value))
+    if shares:
+        plots.append(("Shares of the advantage", line_plot(shares, "step", "share of variance in groups")))
     return plots
 
 

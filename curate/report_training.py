@@ -8,11 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from curate.plots import line_plot
+from curate.report_preferences import preference_plots, reward_quality
 from curate.report_rollouts import before_and_after, reward_plots
 from storage.json_files import read_json
 from trainers.loop.records import read_log
 
-STAGES: Final = ("pretrain", "cpt", "ift", "sft", "cold_start", "rl_reasoning", "rl_alignment")
+STAGES: Final = (
+    "pretrain", "cpt", "ift", "sft", "cold_start", "rl_reasoning", "reward_model", "dpo", "rl_alignment",
+)  # fmt: skip
 PARTS: Final = 6  # lines in one plot that can still be told apart
 
 
@@ -34,6 +37,7 @@ def _model(folder: Path) -> dict[str, Any] | None:
         series["validation"] = [(one["step"], one["validation_loss"]) for one in validated]
     plots = [
         *reward_plots(steps),
+        *preference_plots(steps),
         ("Loss", line_plot(series, "step", "loss")),
         ("Gradient norm", _line(steps, "grad_norm", "gradient norm")),
         ("Learning rate", _line(steps, "learning_rate", "learning rate")),
@@ -55,6 +59,7 @@ def _model(folder: Path) -> dict[str, Any] | None:
         "perplexity": sorted(validated[-1].get("perplexity", {}).items()) if validated else [],
         "events": events[-10:],
         "rollouts": before_and_after(folder),
+        "quality": reward_quality(folder),
     }
 
 
