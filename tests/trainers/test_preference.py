@@ -243,7 +243,7 @@ name: align
 stage: rl_alignment
 seed: 5
 parent: {preferred / "cold"}
-data: {{mixture: rl, sequence_length: 96, validation: 0}}
+data: {{mixture: rl, sequence_length: 96, validation: 0.3}}
 batch: {{micro: 12, global: 36}}
 schedule: {{steps: 14, warmup: 0, learning_rate: 1.0e-3, min_learning_rate: 1.0e-3}}
 checkpoint: {{every: 500}}
@@ -265,6 +265,7 @@ rl:
     run(1, [job(tmp_path / f"{name}.yaml", preferred / "run", tmp_path / name) for name in ("up", "down")])
     up, down = log(tmp_path / "up"), log(tmp_path / "down")
     assert len(up) == 14
+    assert up[-1]["held_out_reward"] > up[0]["held_out_reward"]
     assert sum(one["reward"] for one in up[-3:]) > sum(one["reward"] for one in up[:3]) + 1.0
     assert all(one["gold_reward"] == 1.0 for one in up)
     shares = up[0]["share_of_advantage"]

@@ -218,6 +218,19 @@ def test_rollouts_tell_everything(asked: Path, tmp_path: Path) -> None:
     } <= set(record)
 
 
+def test_thoughts_are_closed_and_texts_stop_answers(asked: Path, tmp_path: Path) -> None:
+    # Whatever a tiny model writes, a budget of one token is spent and every answer is stopped by a sign of its own.
+    opened = [{"prompt": "What is warfarin given for? <think>", "verifier": "format", "reference": {"chars": [0, 400]}}]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(map(json.dumps, opened)))
+    path = recipe(asked, tmp_path, "bounded", ("rl: {", "rl: {think_tokens: 3, stop: ['given', '\"}'], "), steps=1)
+    run(1, [job(path, asked / "run", tmp_path / "bounded")])
+    rollouts = read_rollouts(tmp_path / "bounded", 0)[0]
+    stopped = [one for one in rollouts if one.ended and one.ids[-1] not in (1, 2)]
+    assert stopped
+    assert all("given" not in one.text and '"}' not in one.text for one in rollouts)
+    assert not any(value != value for one in rollouts for value in one.log_probabilities)  # no thought was opened
+
+
 def test_what_cannot_be_is_refused(asked: Path, tmp_path: Path) -> None:
     for changes, told in (
         ((("mixture: rl", "mixture: cold"),), "holds no prompts"),

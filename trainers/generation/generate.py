@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 
 from trainers.generation.cache import Cache
+from trainers.generation.limits import Limits
 from trainers.generation.sampling import Sampling, draw, uniform
 
 
@@ -40,6 +41,7 @@ class Answer:
     ended: bool = False
 
 
+READ_TOKENS: Final = 2048  # of prompts in one row, unless one prompt alone is longer
 Read = list[tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -47,7 +49,9 @@ Read = list[tuple[torch.Tensor, torch.Tensor]]
 class _Slot:
     answer: Answer
     place: int  # of the next token, counted from the prompt's first
-    token: int  # the last one drawn
+    token: int  # the last one of the answer
+    prompt: tuple[int, ...] = ()
+    forced: list[int] = field(default_factory=list)  # tokens that come next, whatever would be drawn
 
 
 def generate(
@@ -59,6 +63,7 @@ def generate(
     seed: int,
     step: int,
     slots: int = 64,
+    limits: Limits | None = None,
 ) -> list[Answer]:
     """Answers to all prompts, ordered by prompt and sample.
 
@@ -67,12 +72,13 @@ def generate(
         ends: tokens that end an answer; the one that does is part of it.
         vocabulary: columns of logits that are tokens.
         slots: answers sampled side by side.
+        limits: what else ends an answer or a thought.
     """
     wanted = sum(len(one.samples) for one in asked)
     if not wanted:
         return []
     length = max(len(one.ids) for one in asked) + sampling.max_tokens
-    engine = _Engine(model, sampling, ends, vocabulary, seed, step, min(slots, wanted), length)
+    engine = _Engine(model, sampling, ends, vocabulary, seed, step, min(slots, wanted), length, limits)
     training = model.training
     model.eval()
     try:
@@ -86,10 +92,10 @@ def generate(
 class _Engine:
     def __init__(
         self, model: Any, sampling: Sampling, ends: frozenset[int], vocabulary: int,
-        seed: int, step: int, slots: int, length: int,
+        seed: int, step: int, slots: int, length: int, limits: Limits | None,
     ) -> None:  # fmt: skip
         self.model, self.sampling, self.ends, self.vocabulary = model, sampling, ends, vocabulary
-        self.seed, self.step, self.slots = seed, step, slots
+        self.seed, self.step, self.slots, self.limits = seed, step, slots, limits
         self.cache = Cache(model, slots, length)
         self.running: list[_Slot] = []
         self.done: list[Answer] = []
@@ -117,10 +123,17 @@ class _Engine:
         return self.done
 
     def _read(self, new: dict[int, Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
-        """Read prompts, packed into one row, each once."""
-        prompts = list(new.values())
-        if not prompts:
-            return
+        """Read prompts, each once, packed into rows that bound the memory of their logits."""
+        row: list[Asked] = []
+        for one in new.values():
+            if row and sum(len(each.ids) for each in row) + len(one.ids) > READ_TOKENS:
+                self._read_row(row, read)
+                row = []
+            row.append(one)
+        if row:
+            self._read_row(row, read)
+
+    def _read_row(self, prompts: Sequence[Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
         lengths = [len(one.ids) for one in prompts]
         padding = -sum(lengths) % self.multiple
         tokens = [token for one in prompts for token in one.ids] + [0] * padding
@@ -130,11 +143,11 @@ class _Engine:
         logits = self._logits(tokens, places, torch.tensor([owners], device=self.device))
         last = np.cumsum(lengths) - 1
         for number, (one, kept) in enumerate(zip(prompts, self.cache.taken(), strict=False)):
-            read[one.number] = (kept, logits[last[number]])
+            read[one.number] = (kept, logits[last[number]].clone())
 
     def _begin(self, beginning: list[tuple[Asked, int]], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
         """Draw the first token of each answer into a free slot."""
-        started = [_Slot(Answer(one.number, sample), len(one.ids) - 1, -1) for one, sample in beginning]
+        started = [_Slot(Answer(one.number, sample), len(one.ids) - 1, -1, one.ids) for one, sample in beginning]
         self._drawn(started, torch.stack([read[one.number][1] for one, _ in beginning]))
         for slot, (one, _) in zip(started, beginning, strict=True):
             if not self._ended(slot):
@@ -176,13 +189,20 @@ class _Engine:
             torch.distributed.broadcast(tokens, source, group=parallel_state.get_tensor_model_parallel_group())
             torch.distributed.broadcast(told, source, group=parallel_state.get_tensor_model_parallel_group())
         for slot, token, log_probability in zip(slots, tokens.tolist(), told.tolist(), strict=True):
+            if slot.forced:
+                token, log_probability = slot.forced.pop(0), float("nan")
             slot.token = token
             slot.place += 1
             slot.answer.ids.append(token)
             slot.answer.log_probabilities.append(log_probability)
 
     def _ended(self, slot: _Slot) -> bool:
+        ids = slot.answer.ids
         slot.answer.ended = slot.token in self.ends
+        if self.limits is not None and not slot.answer.ended:
+            slot.answer.ended = self.limits.stopped(ids)
+            if self.limits.closes_thought(ids, slot.prompt):
+                slot.forced = list(self.limits.closing)
         if slot.answer.ended or len(slot.answer.ids) >= self.sampling.max_tokens:
             self.done.append(slot.answer)
             return True

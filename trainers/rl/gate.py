@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,9 @@ def largest_drift(
         for row, one in zip(range(rows), looked[at : at + rows], strict=True):
             start = len(one.prompt_ids) - 1
             seen = told["frozen"][row, start : start + len(one.ids)].float().cpu()
-            worst = max(worst, float((seen - torch.tensor(one.log_probabilities)).abs().max()))
+            sampled = torch.tensor(one.log_probabilities)
+            apart = (seen - sampled).abs()[~torch.isnan(sampled)]  # what was written for the model was not sampled
+            worst = max([worst, *apart.tolist()], key=lambda value: (math.isnan(value), value))
     for part in model:
         part.train()
     return worst

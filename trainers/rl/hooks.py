@@ -10,6 +10,7 @@ from trainers.loop.experiment import Experiment, Hook, Step
 from trainers.parallel.groups import is_first
 from trainers.rl.gate import check_parity
 from trainers.rl.prompts import AskedPrompt
+from trainers.rl.reward_models import score
 from trainers.rl.rewards import judge
 from trainers.rl.source import RolloutSource, bare
 
@@ -53,10 +54,13 @@ def held_out_rewards(run: Experiment, prompts: list[AskedPrompt]) -> tuple[float
     assert isinstance(source, RolloutSource)
     sampling = Sampling(temperature=0.0, max_tokens=source.rl.max_tokens)
     asked = [Asked(one.ids, number, range(1)) for number, one in enumerate(prompts)]
-    answers = generate(bare(run.model[0]), asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots)
+    answers = generate(
+        bare(run.model[0]), asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots, source.limits
+    )
+    rollouts = [source.rollout(answer, prompts[answer.prompt]) for answer in answers]
+    score(rollouts, source.models, run.config)
     if source.judges is None:
         return float("nan"), float("nan")
-    rollouts = [source.rollout(answer, prompts[answer.prompt]) for answer in answers]
     judge(rollouts, prompts, source.rl, source.judges)
     rewards = [one.reward for one in rollouts if one.reward is not None]
     return float(np.mean(rewards)) if rewards else float("nan"), sum(one.state == "right" for one in rollouts) / len(

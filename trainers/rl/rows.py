@@ -29,8 +29,10 @@ def collated(rollouts: Sequence[Rollout], width: int) -> Batch:
         ids = torch.tensor([*one.prompt_ids, *one.ids])
         tokens[row, : len(ids) - 1], labels[row, : len(ids) - 1] = ids[:-1], ids[1:]
         start, end = len(one.prompt_ids) - 1, len(ids) - 1
-        mask[row, start:end] = float(one.learned)
-        old[row, start:end] = torch.tensor(one.log_probabilities)
+        told = torch.tensor(one.log_probabilities)
+        drawn = ~torch.isnan(told)  # the others were written for the model
+        mask[row, start:end] = drawn * float(one.learned)
+        old[row, start:end] = torch.nan_to_num(told)
         advantages[row] = float("nan") if one.advantage is None else one.advantage
     positions = torch.arange(width)[None]
     tags = torch.zeros(count, width, dtype=torch.long)

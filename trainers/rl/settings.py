@@ -35,13 +35,14 @@ class RlConfig(Strict):
     are replaced by other prompts, in at most `rounds` rounds. A prompt all of whose answers are right is
     mastered and left out for `revisit` epochs. `over_long`: answers cut at `max_tokens` are kept, left out
     of the loss (`mask`), or lose up to `over_long_penalty` of reward over the last `over_long_buffer`
-    tokens (`shape`). `unparsed`: the reward of an answer that commits itself to nothing. `vetoes`: what a
-    flag takes from the reward. `rule_weight`: what a prompt's own verifier weighs beside `also` and
-    `reward_models`. `judge` decides where the rule reads nothing; `principles` weigh beside it. `candidates`
-    times `groups` prompts are answered, and those whose rewards differ most are learned. Prompts are drawn from
-    `strata` in equal shares, within the weights of their components; with `pass_rate` only those whose measured
-    share of right answers lies between two bounds. `gold` is a reward that nothing is learned from: where the
-    reward rises over `gold_window` batches while it falls, the stage stops.
+    tokens (`shape`). `think_tokens`: a thought that is longer is closed; `stop`: texts that end an answer.
+    `unparsed`: the reward of an answer that commits itself to nothing. `vetoes`: what a flag takes from the
+    reward. `rule_weight`: what a prompt's own verifier weighs beside `also` and `reward_models`. `judge`
+    decides where the rule reads nothing; `principles` weigh beside it. `candidates` times `groups` prompts are
+    answered, and those whose rewards differ most are learned. Prompts are drawn from `strata` in equal shares,
+    within the weights of their components; with `pass_rate` only those whose measured share of right answers
+    lies between two bounds. `gold` is a reward that nothing is learned from: where the reward rises over
+    `gold_window` batches while it falls, the stage stops.
     More than `most_failed` of verdicts failed in a batch stop the stage.
     """
 
@@ -52,6 +53,8 @@ class RlConfig(Strict):
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=0)
     max_tokens: int = Field(512, ge=1)
+    think_tokens: int | None = Field(None, ge=1)
+    stop: list[str] = []
     slots: int = Field(64, ge=1)
     rounds: int = Field(3, ge=1)
     revisit: int = Field(2, ge=0)
@@ -86,6 +89,10 @@ class RlConfig(Strict):
     def _buffer_fits(self) -> RlConfig:
         if self.over_long == "shape" and self.over_long_buffer > self.max_tokens:
             raise ValueError("over_long_buffer is above max_tokens")
+        if self.think_tokens is not None and self.think_tokens >= self.max_tokens:
+            raise ValueError("think_tokens must leave room for an answer below max_tokens")
+        if not all(self.stop):
+            raise ValueError("stop: an empty text would end every answer")
         if self.pass_rate is not None and not 0 <= self.pass_rate[0] < self.pass_rate[1] <= 1:
             raise ValueError("pass_rate: give two bounds in [0, 1], the lower one first")
         return self

@@ -24,6 +24,7 @@ from schemas.rollout import Rollout
 from tokenization.tokenizer import load_tokenizer
 from trainers.data.reader import Batch
 from trainers.generation.generate import Answer, Asked, generate
+from trainers.generation.limits import CLOSING, Limits
 from trainers.objectives.policy import sampling_of
 from trainers.parallel.groups import is_first
 from trainers.parallel.waiting import first_only
@@ -51,6 +52,7 @@ class RolloutSource:
         self.config, self.rl, self.prompts, self.out = config, config.rl, list(prompts), out
         self.tokenizer = load_tokenizer(tokenizer).tokenizer
         self.ends, self.vocabulary = ends, vocabulary
+        self.limits = self._limits()
         self.models = models
         self.strata = strata_of(self.prompts, config.rl)
         self.chosen = canonical_digest([one.id for one in self.prompts])
@@ -60,6 +62,17 @@ class RolloutSource:
         self.values: dict[str, Any] = {}
         self.phase = 0
         self.go_on_from_step(step)
+
+    def _limits(self) -> Limits | None:
+        """What ends answers and thoughts beside their own ends, where the recipe asks for it."""
+        if not self.rl.stop and self.rl.think_tokens is None:
+            return None
+        closing = self.tokenizer.encode(CLOSING, add_special_tokens=False).ids
+
+        def decode(ids: Sequence[int]) -> str:
+            return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
+
+        return Limits(decode, tuple(self.rl.stop), self.rl.think_tokens, tuple(closing))
 
     def go_on_from_step(self, step: int) -> None:
         """Be where the stage was after a step: within a batch its rollouts are read again."""
@@ -128,7 +141,15 @@ class RolloutSource:
             seen[number] += 1
         mine = asked[rank::size]
         answers = generate(
-            bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch, self.rl.slots
+            bare(model),
+            mine,
+            sampling_of(self.rl),
+            self.ends,
+            self.vocabulary,
+            self.config.seed,
+            batch,
+            self.rl.slots,
+            self.limits,
         )
         own = [self.rollout(answer, self.prompts[answer.prompt]) for answer in answers]
         score(own, self.models, self.config)
@@ -143,8 +164,10 @@ class RolloutSource:
 
     def rollout(self, answer: Answer, prompt: AskedPrompt) -> Rollout:
         """An answer to a prompt with its text, not yet judged."""
-        words = answer.ids[:-1] if answer.ended else answer.ids
+        words = answer.ids[:-1] if answer.ids[-1] in self.ends else answer.ids
         text = self.tokenizer.decode(words, skip_special_tokens=False)
+        for stop in self.rl.stop:
+            text = text.split(stop)[0]
         return Rollout(
             prompt.id, answer.prompt, answer.sample, prompt.question, text, list(prompt.ids), answer.ids,
             [float(np.float32(one)) for one in answer.log_probabilities], answer.ended,
