@@ -66,6 +66,12 @@ class CalculationReference(ReferenceModel):
         return self
 
 
+# What is normal is no result.
+_NORMAL: Final = re.compile(
+    r"[(（][^()（）\n]{0,60}(?:normal|reference|range|正常|参考)[^()（）\n]{0,60}[)）]", re.IGNORECASE
+)
+
+
 @verifier("calculation", reference=CalculationReference)
 def calculation(prompt: str, answer: str, reference: CalculationReference) -> Verdict:
     """Decimals within 5%, whole numbers, dates and weeks with days exactly; units are converted."""
@@ -101,15 +107,21 @@ def _written(value: Any) -> str:
     return str(value) if not isinstance(value, bool) and value is not None else ""
 
 
+def _looked_at(text: str, reference: CalculationReference) -> list[Number]:
+    """Numbers that may be the result: a risk in percent beside a whole number of points is none."""
+    found = numbers_in(text)
+    return [one for one in found if one.unit != "%"] if reference.kind == "integer" else found
+
+
 def _number(text: str, reference: CalculationReference) -> Verdict:
     for piece in _pieces(text):
-        found = numbers_in(piece)
+        found = _looked_at(piece, reference)
         if found:
             return _held(found[0], reference, piece)
     sentences = [one for one in re.split(r"(?<=[.。!;；])\s+|\n", text) if one.strip()]
     for sentence in reversed(sentences[-20:]):
         for mark in reversed(list(_TELLS.finditer(sentence))[-20:]):
-            found = numbers_in(sentence[mark.end() :])
+            found = _looked_at(sentence[mark.end() :], reference)
             if found and sentence[mark.end() : mark.end() + found[0].start].strip(" ~≈*$\\(:") in (
                 "",
                 "about",
@@ -118,7 +130,7 @@ def _number(text: str, reference: CalculationReference) -> Verdict:
                 "around",
             ):
                 return _held(found[0], reference, sentence[mark.end() :])
-    found = numbers_in(text[:4000])
+    found = numbers_in(_NORMAL.sub(" ", text[:4000]))
     if not found:
         return unparsed("no number")
     if len(found) > 1 and any(one.value != found[0].value for one in found) and not found[0].of_something:

@@ -44,7 +44,7 @@ _REVISED: Final = re.compile(
     re.IGNORECASE,
 )
 _CORRECT: Final = re.compile(
-    r"(?:(?:only|option|choice|answer|选项|只有|仅)\s*)?(?<![A-Za-z0-9'’])[(（*]{0,3}([A-J]{1,10})[)）.*]{0,3}\s*(?:选项|项)?\s*(?:is|are|是|为)?\s*(?:therefore\s+|thus\s+)?(?:the\s+|clearly\s+)?(?:only\s+|single\s+|most\s+)?(?:correct|right|best\s+(?:answer|choice|option)|(?:the\s+)?answer\b|likely\s+correct|appropriate|正确|符合题意|最佳|最符合)",
+    r"(?:(?:only|option|choice|answer|选项|只有|仅)\s*)?(?<![A-Za-z0-9'’])[(（*]{0,3}([A-J]{1,10}(?:\s{0,2}(?:[、，,/&]|\band\b|和|及|与|以及)\s{0,2}(?:and\s|和)?\s?[A-J](?![A-Za-z])){0,9})[)）.*]{0,3}\s*(?:选项|项)?\s*(?:均|都|全)?\s*(?:is|are|是|为|属于)?\s*(?:therefore\s+|thus\s+)?(?:the\s+|clearly\s+)?(?:only\s+|single\s+|most\s+)?(?:correct|right|best\s+(?:answer|choice|option)|(?:the\s+)?answer\b|likely\s+correct|appropriate|正确|符合题意|最佳|最符合)",
 )
 _UNDECIDED: Final = re.compile(
     r"cannot\s+(?:decide|choose|say|tell|determine\s+which)|can't\s+(?:decide|choose|say|tell)|not\s+sure\s+(?:which|whether)|unable\s+to\s+(?:decide|choose|determine)|could\s+be\s+(?:either|any)|无法(?:确定|判断|选择|决定)|不(?:能|好)确定|难以(?:确定|选择)",
@@ -183,7 +183,12 @@ def _alone(text: str, options: dict[str, str]) -> Choice:
         whole = choice(first, options, short=False)
         exact = {text.strip().casefold().rstrip(".。") for text in options.values()}
         return whole if first.casefold().rstrip(".。") in exact else NONE
+    listed = _judged_one_by_one(text, options)
+    if listed is not None:
+        return listed
     told = choice(first, options, short=False)
+    if told.denied and not told.letters:
+        told = _after_denials(first, told, options)
     if not told.letters and not told.denied:
         told = _sentence_of_option(text, options) or told
     if told.letters and "\n" in text and not _same_throughout(text, told, options):
@@ -202,6 +207,37 @@ def _alone(text: str, options: dict[str, str]) -> Choice:
     return told
 
 
+_JUDGED: Final = re.compile(
+    r"[\s*_(\[（【-]*(?:option\s+|选项\s*)?([A-J])[\s*_)\]）】.]*[:：、\s-]\s*"
+    r"(?:(yes|true|correct|right|是|对|正确|√|✓)|(no|false|incorrect|wrong|not|否|不是|错|错误|不正确|×|✗))[\s.。*]*",
+    re.IGNORECASE,
+)
+
+
+def _judged_one_by_one(text: str, options: dict[str, str]) -> Choice | None:
+    """A list that says of every option whether it holds; None where the answer is no such list."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    if len(lines) < 2 or len(lines) > len(LETTERS):
+        return None
+    found = [_JUDGED.fullmatch(line) for line in lines]
+    told = [one for one in found if one is not None]
+    if len(told) < len(lines) or [one[1] for one in told] != sorted(options):
+        return None
+    chosen = frozenset(one[1] for one in told if one[2])
+    return Choice(chosen) if chosen else Choice(why="every option is denied")
+
+
+def _after_denials(text: str, denied: Choice, options: dict[str, str]) -> Choice:
+    """ "Not A. Not C. B.": sentences that deny, and a last one that is a bare choice."""
+    sentences = [one for one in re.split(r"(?<=[.。;；!！])\s*", text.strip()) if one.strip()]
+    if len(sentences) < 2 or not _is_bare(sentences[-1], options):
+        return denied
+    others = [choice(one, options, short=False) for one in sentences[:-1]]
+    last = choice(sentences[-1], options, short=False)
+    lost = denied.denied.union(*(one.denied for one in others))
+    return denied if any(one.letters for one in others) or last.letters & lost else Choice(last.letters, lost)
+
+
 _TELLS: Final = re.compile(
     r"(?:\b(?:is|are|be|recommend|give|prescribe|order|start|choose|suspect)\b|[是为选]|应(?:予|行|做|给予))\s*(?:most\s+likely\s+|probably\s+|likely\s+)?(?:an?\s+|the\s+)?$",
     re.IGNORECASE,
@@ -215,6 +251,8 @@ _DOUBTS: Final = re.compile(
 def _sentence_of_option(text: str, options: dict[str, str]) -> Choice | None:
     """One short sentence that ends in an option's text: "First choice is metoprolol." """
     line = text.strip().rstrip(".。!！* ")
+    behind = re.search(r"\s*[(（]([A-J])[)）]$", line)
+    line = line[: behind.start()] if behind else line
     if len(line) > 160 or "\n" in line or _DOUBTS.search(line):
         return None
     ending = [
@@ -225,6 +263,9 @@ def _sentence_of_option(text: str, options: dict[str, str]) -> Choice | None:
     if not ending:
         return None
     _, letter, before = max(ending)
+    if behind:  # the letter stands behind its own text, or behind another's
+        agrees = behind[1] == letter and not _named(before, options)
+        return Choice(frozenset([letter])) if agrees else Choice(why=f"{behind[1]} beside the text of {letter}")
     return Choice(frozenset([letter])) if _TELLS.search(before) and not _named(before, options) else None
 
 

@@ -43,6 +43,7 @@ _NAMES: Final = (
     "通用名",
     "brand",
 )
+_NOT: Final = re.compile(r"(?:\b(?:not|never|cannot)|n't|不|勿|别)\s*$", re.IGNORECASE)
 _AVOIDED: Final = re.compile(
     r"avoid|contra|not|stop|allerg|discontinu|withhold|exclud|避免|禁|停|过敏|不", re.IGNORECASE
 )
@@ -260,6 +261,7 @@ def _of_words(text: str, known: tuple[str, ...]) -> list[Given] | None:
                 before,
                 re.IGNORECASE,
             )
+            if not _NOT.search(before[: one.start()])  # "do not give" is no beginning of what is given
         ]
         if _DENIES.search(before[cut[-1] :] if cut else before) or _DENIED_BEHIND.match(text[end : end + 60]):
             continue

@@ -39,6 +39,9 @@ _BEST: Final = re.compile(
 )
 
 
+_ALL_HOLD: Final = re.compile(r"\s*(?:均|都|皆)(?:是|为|属于?)(?![^。\n]{0,8}(?:错|不|非|没))")
+
+
 @dataclass(frozen=True)
 class Choice:
     """Letters that were chosen, those that were denied, or why nothing was chosen."""
@@ -199,6 +202,9 @@ def choice(text: str, options: Mapping[str, str], short: bool = True) -> Choice:
         )
         if len(set(told_lower)) == len(told_lower) and all(one.upper() in valid for one in told_lower):
             return Choice(frozenset(one.upper() for one in told_lower))
+    lower_with_text = re.match(r"[\s*_\"']*\(?([a-j])\s*[).:、．]\s*(.+)", head)
+    if lower_with_text and bare(lower_with_text[2]) == bare(options.get(lower_with_text[1].upper(), "\0")):
+        return Choice(frozenset(lower_with_text[1].upper()))
     bracketed = re.match(r"[\s*_\"']*[(\[]\s*([a-j])\s*[)\]]", head)
     if bracketed and bracketed[1].upper() in valid:
         head = head[: bracketed.start(1)] + bracketed[1].upper() + head[bracketed.end(1) :]
@@ -240,7 +246,7 @@ def _with_text(
         if (
             named
             and named[0][2] != letter
-            and mark not in (",", "，", ";", "；")
+            and (mark not in (",", "，", ";", "；") or bare(phrase) == bare(options[named[0][2]]))
             and bare(options[letter]) != bare(options[named[0][2]])
         ):
             return Choice(why=f"{letter} beside the text of {named[0][2]}")
@@ -271,11 +277,18 @@ def _with_text(
     if not short and rest.strip(_OPENING + ")]}）】*!！,，;；>") and not mark:
         if (
             not _BEST.match(rest)
+            and not _ALL_HOLD.match(rest)
+            and not rest.startswith("。")  # ends a sentence, where a stop behind "A." may begin an option
+            and not re.match(r"\s*(?:it\s+is|it['’]s|for\s+sure|definitely|certainly|obviously|then)\W*$", rest)
             and not re.match(r"\s*(?:选项|项|对|正确|符合)[。.!！]*\s*(?:$|[,，。\n])", rest)
             and not re.match(r"\s*(?:because|since|as\b|due|by\b|—|–|-)", rest)
         ):
             return Choice(why="letters that open a sentence")
-    if not short and re.match(r"[\s,，、]*(?:均|都|皆|could|may|might|can|are\s+all|all)", rest):
+    if (
+        not short
+        and not _ALL_HOLD.match(rest)
+        and re.match(r"[\s,，、]*(?:均|都|皆|could|may|might|can|are\s+all|all)", rest)
+    ):
         return Choice(why="letters that open a sentence")
     excluded = _excluded_behind(rest, options)
     return Choice(chosen, excluded)
@@ -377,6 +390,9 @@ def _neutral(behind: str, options: Mapping[str, str], letters: list[str]) -> boo
     """Whether words behind an option's text leave it the answer: a dose, "is the first choice", one ideograph."""
     if re.match(r"(?:is|are|was|would|should|can|could|may|has|not|no|contraindicated|不|禁|无|也|可)", behind):
         return bool(_BEST.match(behind))
+    told = re.match(r"(?:[a-z]+ ){1,4}?(?=(?:is|are) )", behind)
+    if told and not re.search(r"\b(?:not|or|if|no)\b", told[0]):
+        return bool(_BEST.match(behind[told.end() :]))
     if any("\u3400" <= one <= "\u9fff" for one in behind):
         return len(behind.replace(" ", "")) <= 2
     return len(behind.split()) <= 6

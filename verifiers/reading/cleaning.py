@@ -75,7 +75,8 @@ def without_quotations(text: str) -> str:
 
 def own_question(text: str) -> list[str]:
     """The text up to a question that the answer itself invents, then the whole."""
-    found = _NEXT_QUESTION.search("\n" + text)
-    if found is None or found.start() <= 1:
+    # A heading at the very beginning is over the question that was asked.
+    found = next((one for one in _NEXT_QUESTION.finditer("\n" + text) if one.start() > 1), None)
+    if found is None:
         return [text]
     return [text[: found.start() - 1], text]

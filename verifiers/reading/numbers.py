@@ -9,9 +9,10 @@ from typing import Final
 from verifiers.reading.units import UNIT
 
 _NUMBER: Final = re.compile(
-    r"(?<![A-Za-z0-9_.,])(?P<sign>[-−–]\s?|\+)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,400}(?:\.\d{1,40})?|\.\d{1,40})"
+    r"(?<![A-Za-z0-9_.,])(?P<sign>[-−–]\s?|\+)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:[ \u00a0\u202f\u2009]\d{3})+(?![\d])(?:\.\d+)?|\d{1,400}(?:\.\d{1,40})?|\.\d{1,40})"
     r"(?P<power>\s?[x×*·]\s?10\s?(?:\^|\*\*)?\s?(?P<tens>[-−]?\d{1,3})|[eE](?P<e>[-+]?\d{1,4}))?(?![\w]*\d)(?P<cut>\.\d|,\d{1,2}(?![\d,]))?"
 )
+_MINUS: Final = re.compile(r"(?:\bminus|\bnegative|负)$", re.IGNORECASE)
 _RANGE: Final = re.compile(r"\s*(?:[a-zA-Zµ/%°²³^·]{0,10}\s*)?(?:-|–|—|~|至|到|\bto\b|\band\b)\s*\d")
 _BETWEEN: Final = re.compile(r"(?:between|from|介于|在)\s*$", re.IGNORECASE)
 _IDEOGRAPHS: Final = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
@@ -73,7 +74,9 @@ def numbers_in(text: str) -> list[Number]:
             continue
         value = _value(one)
         if one["cut"]:
-            value = float(one["digits"] + "." + one["cut"][1:]) * (-1 if one["sign"] and one["sign"][0] in "-−–" else 1)
+            value = float(re.sub(r"\s", "", one["digits"]) + "." + one["cut"][1:]) * (
+                -1 if one["sign"] and one["sign"][0] in "-−–" else 1
+            )
         unit = UNIT.match(text, one.end())
         behind = text[one.end() :]
         ranged = bool(_RANGE.match(behind)) and not re.match(r"\s*-\s*\d+\s*=", behind)
@@ -83,6 +86,8 @@ def numbers_in(text: str) -> list[Number]:
         before = text[: one.start()].rstrip()
         if one["sign"] and one["sign"].strip() and before[-1:].isalnum():
             value = abs(value)
+        elif _MINUS.search(before):
+            value = -abs(value)
         of = bool(re.match(r"\s*(?:points?\s*)?(?:out\s+of|/)\s*\d", behind))
         stroke = re.match(r"\s*/\s*(\d{1,6}(?:\.\d{1,6})?)", behind)
         over = float(stroke[1]) if stroke else 0.0
@@ -98,7 +103,7 @@ def numbers_in(text: str) -> list[Number]:
 
 
 def _value(one: re.Match[str]) -> float:
-    digits = one["digits"].replace(",", "")
+    digits = re.sub(r"[,\s]", "", one["digits"])
     try:
         value = float(digits) if len(digits) < 300 else float("inf")
         power = one["tens"] or one["e"]
