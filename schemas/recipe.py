@@ -85,7 +85,7 @@ class Source(Strict):
     text: str | None = None
     title: str | None = None
     conversation: Literal["auto", "openai", "sharegpt", "alpaca"] | dict[str, str] | None = None
-    prompts: Literal["auto"] | PromptForm | None = None
+    prompts: Literal["auto", "benchmark"] | PromptForm | None = None
     preferences: Literal["auto", "trl", "hh", "ultrafeedback"] | PreferenceForm | None = None
     ocr: Ocr = Ocr()
     optional: bool = False

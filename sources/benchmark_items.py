@@ -34,7 +34,7 @@ def read_items(name: str, location: str | Path, columns: dict[str, Any] | None =
         with open_input(InputFile(name, str(location), str(location), 0)) as stream:
             data = stream.read()
         for number, row in enumerate(readers[suffix](data)):
-            item = _item(name, row, number, columns)
+            item = item_of_row(name, row, number, columns)
             if item is not None:
                 yield item
     except (OSError, ValueError, KeyError, Unreadable) as error:
@@ -74,7 +74,12 @@ LETTERED = re.compile(r"\(([A-J])\)\s*")
 LETTERED_LINE = re.compile(r"(?:^|\n|\s)([A-J])[\s.、．:：)）]+(.*?)(?=\s[A-J][\s.、．:：)）]|$)", re.DOTALL)
 
 
-def _item(name: str, row: dict[str, Any], number: int, columns: dict[str, Any] | None) -> BenchmarkItem | None:
+def item_of_row(name: str, row: dict[str, Any], number: int, columns: dict[str, Any] | None) -> BenchmarkItem | None:
+    """The item of a row in any of the known forms; None where a row is none.
+
+    Raises:
+        ValueError: where no known form has these columns.
+    """
     if columns:
         return _by_columns(name, row, number, columns)
     if "QUESTION" in row:  # PubMedQA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from string import Formatter
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -12,15 +12,23 @@ from schemas.conversation import Turn
 from schemas.errors import Unreadable
 from schemas.prompt import Prompt, check_prompt
 from schemas.recipe import PromptForm
+from sources.benchmark_items import item_of_row
 from sources.conversation_rows import filled, message, number_of, parsed, text_of
+
+DECISIONS: Final = ("yes", "no", "maybe")  # PubMedQA (Jin et al. 2019)
 
 
 def prompt_from_row(row: Mapping[str, Any], form: PromptForm | str) -> Prompt:
     """A prompt of a row: `auto` reads `prompt` (a text or messages), `verifier`, `reference`; a form fills templates.
 
+    `benchmark` reads the forms in which benchmarks are published: an exam's question with lettered options, or a
+    question of PubMedQA about its contexts.
+
     Raises:
         Unreadable: with the reason.
     """
+    if form == "benchmark":
+        row = _of_benchmark(row)
     if isinstance(form, PromptForm):
         turns = [Turn(role="system", content=filled(form.system, row))] if form.system else []
         turns.append(Turn(role="user", content=filled(form.user, row)))
@@ -46,6 +54,29 @@ def prompt_from_row(row: Mapping[str, Any], form: PromptForm | str) -> Prompt:
     except ValidationError as error:
         first = error.errors()[0]
         raise Unreadable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _of_benchmark(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A benchmark's row with the columns that `auto` reads."""
+    try:
+        item = item_of_row("", dict(row), 0, None)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable(f"no question of a known benchmark: {error}") from None
+    if item is None:
+        raise Unreadable("no question of a benchmark")
+    answer, chinese = item.answer.strip(), any("\u3400" <= sign <= "\u9fff" for sign in item.question)
+    if item.options:
+        letters = [chr(ord("A") + number) for number in range(len(item.options))]
+        if not answer or not set(answer.upper()) <= set(letters):
+            raise Unreadable(f"the answer {answer!r} is none of the letters {letters[0]} to {letters[-1]}")
+        listed = [f"{letter}. {text}" for letter, text in zip(letters, item.options, strict=True)]
+        wanted = "只回答选项的字母。" if chinese else "Answer with the letter of the right option."
+        reference: dict[str, Any] = {"key": answer.upper(), "options": dict(zip(letters, item.options, strict=True))}
+        return {"prompt": "\n".join([item.question, *listed, wanted]), "verifier": "exam", "reference": reference}
+    if answer.casefold() not in DECISIONS:
+        raise Unreadable("a question without options whose answer is not yes, no or maybe")
+    asked = "\n\n".join([*item.contexts, f"{item.question}\nAnswer yes, no or maybe."])
+    return {"prompt": asked, "verifier": "label", "reference": {"label": answer.casefold(), "labels": list(DECISIONS)}}
 
 
 def _turns(row: Mapping[str, Any]) -> list[Turn]:
