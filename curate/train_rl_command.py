@@ -16,6 +16,7 @@ def rl_group() -> None:
     Examples:
       curate train rl difficulty recipes/train/rl_reasoning.yaml --manifest runs/medical --from models/cold_start
       curate train rl rescore models/rl_reasoning
+      curate train rl packet models/rl_alignment --to packet
     """
 
 
@@ -64,6 +65,35 @@ def difficulty_command(recipe: Path, manifest: Path, parent: Path | None, sample
     for name, count in sorted(bins.iter_rows()):
         click.echo(f"pass rate {name}: {count} prompts", err=True)
     click.echo(str(path))
+
+
+@rl_group.command("packet")
+@click.argument("model", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), required=True, help="A folder for the packet.")
+@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Pairs of answers.")
+@click.option("--batches", type=click.IntRange(1), default=20, show_default=True, help="How many of the last batches.")
+def packet_command(model: Path, to: Path, count: int, batches: int) -> None:
+    """Choose answers of MODEL that its reward models doubt or disagree on, for people to label.
+
+    Writes the same pairs for Label Studio, for Argilla and as CSV. What comes back is a source of preferences
+    (`preferences: labels`), from which a reward model is trained on (`--from` the last one).
+
+    \b
+    Examples:
+      curate train rl packet runs/demo/models/rl_alignment --to packet --count 50
+    """
+    from schemas.errors import WrongCall
+    from trainers.preference.packets import chosen_doubts, write_packet
+    from trainers.rl.rollout_files import FOLDER, read_rollouts
+
+    numbers = sorted(int(path.stem.removeprefix("batch-")) for path in (model / FOLDER).glob("batch-*.arrow"))
+    rollouts = [one for number in numbers[-batches:] for one in read_rollouts(model, number)[0]]
+    doubts = chosen_doubts(rollouts, count)
+    if not doubts:
+        raise WrongCall(f"{model} has no rollouts that a reward model scored: give its recipe rl.reward_models")
+    for path in write_packet(to, doubts):
+        click.echo(str(path))
+    click.echo(f"{len(doubts)} pairs", err=True)
 
 
 @rl_group.command("rescore")

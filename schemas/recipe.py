@@ -86,7 +86,7 @@ class Source(Strict):
     title: str | None = None
     conversation: Literal["auto", "openai", "sharegpt", "alpaca"] | dict[str, str] | None = None
     prompts: Literal["auto", "benchmark"] | PromptForm | None = None
-    preferences: Literal["auto", "trl", "hh", "ultrafeedback"] | PreferenceForm | None = None
+    preferences: Literal["auto", "trl", "hh", "ultrafeedback", "labels"] | PreferenceForm | None = None
     ocr: Ocr = Ocr()
     optional: bool = False
 

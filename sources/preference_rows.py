@@ -25,7 +25,8 @@ def preferences_from_row(row: Mapping[str, Any], form: PreferenceForm | str) -> 
 
     `trl`: `chosen` and `rejected` with `prompt`, texts or messages; without a prompt what both begin with is
     it. `hh`: two transcripts of Human and Assistant. `ultrafeedback`: `instruction` and rated `completions`, of
-    which the best and the worst in each aspect make a pair. `auto` tells them apart.
+    which the best and the worst in each aspect make a pair. `labels`: a labelling packet that came back, as CSV, from
+    Label Studio or from Argilla, a pair for each person who decided. `auto` tells them apart.
 
     Raises:
         Unreadable: with the reason.
@@ -37,6 +38,8 @@ def preferences_from_row(row: Mapping[str, Any], form: PreferenceForm | str) -> 
 
 
 def _guessed(row: Mapping[str, Any]) -> str:
+    if "answer_a" in row or "annotations" in row or "responses" in row:
+        return "labels"
     if row.get("completions") not in (None, ""):
         return "ultrafeedback"
     if isinstance(row.get("chosen"), str) and HH_TURN.match(row["chosen"]):
@@ -201,8 +204,56 @@ def _rating(completion: Any, aspect: str) -> float | None:
         return None
 
 
+def _from_labels(row: Mapping[str, Any]) -> list[Preference]:
+    """A pair of a packet for each person who preferred one; ties and pairs without a label are none."""
+    about, decisions = _labelled(row)
+    missing = [name for name in ("prompt", "answer_a", "answer_b") if not text_of(about.get(name))]
+    if missing:
+        raise Unreadable(f"a labelled pair without `{missing[0]}`")
+    found = []
+    for annotator, decision in decisions:
+        preferred = decision.strip().casefold()
+        if preferred in ("a", "b"):
+            better, worse = (str(about[f"answer_{name}"]) for name in (preferred, "ab".replace(preferred, "")))
+            turns = [Turn(role="user", content=str(about["prompt"]).strip())]
+            found.append(_made(about, turns, better, worse, {"annotator": annotator or None}))
+        elif preferred not in ("", "tie"):
+            raise Unreadable(f"a label is a, b or tie, not {decision!r}")
+    if not found:
+        raise Unreadable("not labelled, or a tie: neither answer is preferred")
+    return found
+
+
+def _labelled(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
+    """What a pair is, and who preferred what, in the three forms of a packet."""
+    if "annotations" in row:  # Label Studio's JSON export
+        told = [
+            (_person(one.get("completed_by")), str(choice))
+            for one in parsed(row["annotations"], "annotations") or ()
+            for result in one.get("result") or ()
+            for choice in (result.get("value") or {}).get("choices") or ()
+        ]
+        return parsed(row.get("data"), "data") or {}, told
+    if "responses" in row:  # Argilla's records
+        told = [
+            (_person(one.get("user_id")), str(one.get("value") or ""))
+            for answers in (parsed(row["responses"], "responses") or {}).values()
+            for one in answers
+        ]
+        return {**(parsed(row.get("metadata"), "metadata") or {}), **(parsed(row.get("fields"), "fields") or {})}, told
+    return row, [(text_of(row.get("annotator")) or "", text_of(row.get("preferred")) or "")]
+
+
+def _person(value: Any) -> str:
+    """Who labelled, as both tools tell it: a number, a name, or an object with either."""
+    if isinstance(value, Mapping):
+        value = value.get("id") or value.get("username")
+    return text_of(value) or ""
+
+
 FORMS: Final[dict[str, Callable[[Mapping[str, Any]], list[Preference]]]] = {
     "trl": _from_trl,
     "hh": _from_hh,
     "ultrafeedback": _from_ultrafeedback,
+    "labels": _from_labels,
 }

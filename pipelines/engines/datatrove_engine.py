@@ -25,6 +25,7 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipelines.engines.engine import engine
+from pipelines.engines.orphans import end_with, forks_end_with_this, own_process
 from pipelines.run_folder import RunFolder
 from pipelines.tasks import is_done, marker, opened, perform, waves_left
 from schemas.errors import CurateError, WrongCall
@@ -53,10 +54,12 @@ class StageStep(PipelineStep):  # type: ignore[misc]
         super().__init__()
         self.name = stage
         self.folder, self.stage, self.tasks = folder, stage, tasks
+        self.started_by = own_process()
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
         """Perform tasks until none is left, then wait for the other ranks; no document flows, files do."""
         yield from data or ()
+        end_with(self.started_by)
         run = opened(place(self.folder))
         try:
             for task in tasks_left(run, self.stage, self.tasks):
@@ -136,6 +139,7 @@ datatrove_logging.setup_default_logger = logger.remove
 
 def execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int) -> None:
     """Perform the tasks of these stages, in their order, with at most `workers` processes."""
+    forks_end_with_this()
     workers = max(1, min(workers, max(len(tasks) for _, tasks in left)))
     multiprocess.get_context("forkserver").set_forkserver_preload(PRELOADED)
     executor = LocalPipelineExecutor(

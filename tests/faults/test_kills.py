@@ -79,3 +79,20 @@ def test_thirty_kills_change_nothing(
     assert not [path for path in folder.rglob("*") if path.name.endswith((".part", ".claim"))]
     ids = pl.concat([pl.read_parquet(folder / name / "*.parquet")["id"] for name in ("curated", "dropped")])
     assert ids.n_unique() == len(ids)
+
+
+def test_workers_end_soon_after_their_run_was_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "curate.cli", "run", str(DEMO), "--run-dir", str(folder), "--workers", "2"],
+        cwd=REPOSITORY, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("stages/*/*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert len(family) >= 2
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive, [one.cmdline() for one in alive]

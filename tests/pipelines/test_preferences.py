@@ -125,3 +125,29 @@ def test_pairs_are_curated_and_sharded(tmp_path: Path) -> None:
     quarantined = pl.read_parquet(run / "quarantined/*.parquet")
     assert quarantined["error"].str.contains("equal: neither").sum() == 2
     curate("verify", run)
+
+
+def test_labelled_packets_come_back_in_three_forms() -> None:
+    about = {"prompt": "Is it safe?", "answer_a": "No.", "answer_b": "Yes.", "aspect": "honesty", "pair": "1"}
+    (one,) = preferences_from_row({**about, "preferred": "b", "annotator": "ann", "why_chosen": "x"}, "auto")
+    assert (one.chosen, one.rejected, one.aspect, one.annotator) == ("Yes.", "No.", "honesty", "ann")
+    studio = {
+        "id": 1,
+        "data": about,
+        "annotations": [
+            {"completed_by": number, "result": [{"value": {"choices": [choice]}}]}
+            for number, choice in ((7, "a"), (8, "tie"), (9, "b"))
+        ],
+    }
+    first, second = preferences_from_row(studio, "auto")
+    assert (first.chosen, first.annotator, second.chosen, second.annotator) == ("No.", "7", "Yes.", "9")
+    argilla = {
+        "fields": {name: about[name] for name in ("prompt", "answer_a", "answer_b")},
+        "metadata": {"aspect": "honesty"},
+        "responses": {"preferred": [{"value": "a", "user_id": "u1"}]},
+    }
+    (one,) = preferences_from_row(argilla, "labels")
+    assert (one.chosen, one.aspect, one.annotator) == ("No.", "honesty", "u1")
+    for preferred, why in (("", "not labelled"), ("tie", "tie"), ("c", "a label is")):
+        with pytest.raises(Unreadable, match=why):
+            preferences_from_row({**about, "preferred": preferred}, "auto")

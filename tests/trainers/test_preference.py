@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import random
@@ -14,12 +15,14 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from schemas.errors import WrongCall
+from sources.preference_rows import preferences_from_row
 from storage.columnar import open_arrow
 from storage.json_files import read_json
 from tests.conftest import write_recipe
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import job, largest_difference, log, weights
 from tests.trainers.ranks import run
+from trainers.preference.packets import chosen_doubts, write_packet
 from trainers.rl.rollout_files import read_rollouts
 from trainers.stage import load_stage
 
@@ -267,7 +270,7 @@ rl:
     assert len(up) == 14
     assert up[-1]["held_out_reward"] > up[0]["held_out_reward"]
     assert sum(one["reward"] for one in up[-3:]) > sum(one["reward"] for one in up[:3]) + 1.0
-    assert all(one["gold_reward"] == 1.0 for one in up)
+    assert up[0]["gold_reward"] > 0.9  # told, and no part of the reward
     shares = up[0]["share_of_advantage"]
     assert sum(shares.values()) == pytest.approx(1.0)
     assert len(shares) == 3
@@ -276,6 +279,16 @@ rl:
     assert "gold reward fell" in (tmp_path / "down/stopped.json").read_text()
     rollouts = read_rollouts(tmp_path / "up", 0)[0]
     assert len(rollouts) == 36
+    doubts = chosen_doubts(rollouts, 10)
+    assert 4 <= len(doubts) <= 10
+    assert len({one.pair for one in doubts}) == len(doubts)
+    assert any("prefers" in one.why for one in doubts)
+    files = write_packet(tmp_path / "packet", doubts)
+    assert len(read_json(files[0])) == len(files[2].read_text().splitlines()) == len(doubts)
+    with files[3].open() as table:
+        for row, doubt in zip(csv.DictReader(table), doubts, strict=True):
+            (pair,) = preferences_from_row({**row, "preferred": "b"}, "auto")
+            assert (pair.chosen, pair.aspect) == (doubt.answers[1], doubt.aspect)
     for one in rollouts:
         scores = json.loads(one.scores)[str(tmp_path / "rm")]
         assert one.reward == pytest.approx((scores["honesty"] + 0.1 * scores["helpfulness"]) / 1.1)
