@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.earlier import report_earlier
 from pipelines.engines.engine import ENGINES
+from pipelines.engines.interrupts import interrupts_here_alone
 from pipelines.finish import finish, forget_persons
 from pipelines.prepare import checked, make_run
 from pipelines.run_folder import RunFolder
@@ -43,7 +44,8 @@ def execute(
         run.log("run", engine=engine, workers=workers, partitions=len(run.plan.partitions))
         if watch:
             watch(run)
-        chosen.run(run.path, workers, options)
+        with interrupts_here_alone():
+            chosen.run(run.path, workers, options)
         manifest = finish(run)
         if against or replaces:
             report_earlier(run)
