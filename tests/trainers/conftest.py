@@ -75,3 +75,12 @@ def called(*arguments: object) -> str:
     from curate.cli import main
 
     return CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False).stdout
+
+
+def invoked(*arguments: object) -> str:
+    """What a command says on either stream, called within this process."""
+    from click.testing import CliRunner
+
+    from curate.cli import main
+
+    return CliRunner().invoke(main, [str(one) for one in arguments], catch_exceptions=False).output

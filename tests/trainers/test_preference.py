@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.conftest import write_recipe
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import job, largest_difference, log, weights
 from tests.trainers.ranks import run
+from tests.verifiers.judge_server import judge_server
 from trainers.preference.packets import chosen_doubts, write_packet
 from trainers.rl.rollout_files import read_rollouts
 from trainers.stage import load_stage
@@ -293,6 +295,45 @@ rl:
         scores = json.loads(one.scores)[str(tmp_path / "rm")]
         assert one.reward == pytest.approx((scores["honesty"] + 0.1 * scores["helpfulness"]) / 1.1)
         assert one.state == "unparsed"
+
+
+def test_a_model_and_principles_judge_where_no_rule_does(preferred: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="the endpoints extra is not installed")
+    (tmp_path / "principles.yaml").write_text(
+        "principles:\n  - {name: safety, text: No dose is doubled., hard: true}\n  - {name: tone, text: It is polite.}\n"
+    )
+    with judge_server() as server:
+        server.down_until = time.monotonic() + 8  # longer than the stage needs to begin to ask
+        endpoint = f"{{url: '{server.url}', model: judge, requests_per_second: 2000, patience: 60}}"
+        text = f"""
+name: judged
+stage: rl_alignment
+seed: 5
+parent: {preferred / "cold"}
+data: {{mixture: rl, sequence_length: 96, validation: 0}}
+batch: {{micro: 12, global: 12}}
+schedule: {{steps: 1, warmup: 0, learning_rate: 1.0e-4, min_learning_rate: 1.0e-4}}
+log: {{tensorboard: false}}
+rl:
+  groups: 3
+  samples: 4
+  max_tokens: 16
+  rounds: 1
+  judge: {{endpoint: {endpoint}, votes: 3, open_questions: true}}
+  principles: {{file: {tmp_path / "principles.yaml"}, endpoint: {endpoint}, votes: 1, weight: 0.5}}
+"""
+        (tmp_path / "judged.yaml").write_text(text)
+        run(1, [job(tmp_path / "judged.yaml", preferred / "run", tmp_path / "out")])
+        assert time.monotonic() > server.down_until
+    record = log(tmp_path / "out")[0]
+    assert record["judged_by_model"] == 12
+    for one in read_rollouts(tmp_path / "out", 0)[0]:
+        verdicts = json.loads(one.verdicts)
+        assert [each["verifier"] for each in verdicts] == ["open", "principles"]
+        assert "votes" in verdicts[0]["why"]
+        scores = [each["score"] for each in verdicts]
+        assert one.reward == pytest.approx((scores[0] + 0.5 * scores[1]) / 1.5) or one.state == "unparsed"
+    assert list((tmp_path / "out/judgements").glob("*.arrow"))
 
 
 def test_what_does_not_fit_pairs_is_refused(preferred: Path, tmp_path: Path) -> None:

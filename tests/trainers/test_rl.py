@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -13,9 +18,9 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from schemas.errors import WrongCall
-from tests.conftest import write_recipe
+from tests.conftest import REPOSITORY, write_recipe
 from tests.pipelines.test_engines import curate
-from tests.trainers.conftest import job, largest_difference, log, weights
+from tests.trainers.conftest import called, invoked, job, largest_difference, log, weights
 from tests.trainers.ranks import run
 from trainers.rl.order import Order, Stratum
 from trainers.rl.rollout_files import read_rollouts, rollout_file
@@ -216,6 +221,67 @@ def test_rollouts_tell_everything(asked: Path, tmp_path: Path) -> None:
         "truncated_share",
         "sampled_tokens_per_second",
     } <= set(record)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_answers_and_bits(asked: Path, tmp_path: Path) -> None:
+    path = recipe(asked, tmp_path, "killed", *TWO_UPDATES, ("every: 500", "every: 2"))
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(1, [job(path, asked / "run", whole)])
+    chance = random.Random(7)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CURATE_QUIET": "1"}
+    command = [sys.executable, "-W", "ignore", "-m", "trainers.train", str(path), str(asked / "run"), str(parts)]
+    for batch in (0, 1):  # while it samples, scores, learns or saves, as chance has it
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 90
+        while not rollout_file(parts, batch).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.8)
+        process.kill()
+        process.wait()
+    run(1, [job(path, asked / "run", parts)])
+    mine, theirs = weights(parts), weights(whole)
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+    for batch in range(3):
+        assert rollout_file(parts, batch).read_bytes() == rollout_file(whole, batch).read_bytes()
+    assert [step["step"] for step in log(parts)] == [step["step"] for step in log(whole)]
+
+
+def test_prompts_are_chosen_by_how_often_a_model_answers_them_rightly(asked: Path, tmp_path: Path) -> None:
+    path = recipe(asked, tmp_path, "measured", steps=1)
+    arguments = (
+        "train",
+        "rl",
+        "difficulty",
+        path,
+        "--manifest",
+        asked / "run",
+        "--from",
+        asked / "cold",
+        "--samples",
+        8,
+    )
+    told = Path(called(*arguments).strip())
+    rates = pl.read_parquet(told)
+    assert rates.height == len(USES)
+    assert rates["pass_rate"].is_between(0, 1).all()
+    assert rates["samples"].to_list() == [8] * len(USES)
+    stamp = told.stat().st_mtime_ns
+    called(*arguments)
+    assert told.stat().st_mtime_ns == stamp  # all of them were measured before
+    middle = float(rates["pass_rate"].sort()[2]) + 1e-9
+    chosen = recipe(asked, tmp_path, "chosen", ("rl: {", f"rl: {{pass_rate: [{middle}, 1.0], "), steps=1)
+    none = recipe(asked, tmp_path, "none", ("rl: {", "rl: {pass_rate: [0.999, 1.0], "), steps=1)
+    run(
+        1,
+        [
+            job(chosen, asked / "run", tmp_path / "chosen"),
+            job(none, asked / "run", tmp_path / "none", refused="no prompt of 'rl'"),
+        ],
+    )
+    fitting = set(rates.filter(pl.col("pass_rate") > middle)["prompt"])
+    assert {one.prompt for one in read_rollouts(tmp_path / "chosen", 0)[0]} <= fitting
+    assert "0 of 96 answers" in invoked("train", "rl", "rescore", tmp_path / "chosen")
+    told.unlink()
 
 
 def test_thoughts_are_closed_and_texts_stop_answers(asked: Path, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def measure_pass_rates(
     changes: dict[str, Any] = {"samples": max(2, samples), "pass_rate": None, "reward_models": [], "gold": None}
     rl = config.rl.model_copy(update={**changes, "judge": None, "principles": None, "also": []})
     data = config.data.model_copy(update={"validation": 0.0})
-    alone = config.model_copy(update={"rl": rl, "data": data, "parallel": ParallelConfig()})
+    batch = config.batch.model_copy(update={"global_": rl.groups * rl.samples})
+    alone = config.model_copy(update={"rl": rl, "data": data, "batch": batch, "parallel": ParallelConfig()})
     start = find_start(alone, manifest)
     asked = canonical_digest([start.parents, samples, rl.temperature, rl.top_p, rl.top_k, rl.max_tokens, config.seed])
     path = pass_rate_file(folder, config.data.mixture)
