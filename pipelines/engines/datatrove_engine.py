@@ -25,10 +25,10 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from pipelines.engines.engine import engine
-from pipelines.engines.orphans import end_with, forks_end_with_this, own_process
 from pipelines.run_folder import RunFolder
 from pipelines.tasks import is_done, marker, opened, perform, waves_left
 from schemas.errors import CurateError, WrongCall
+from storage.orphans import end_with, forks_end_with_this, own_process
 from storage.places import Place, files_below, is_local, place, remove
 from storage.publishing import claimed, write_text
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pyarrow as pa
 import pytest
 
@@ -236,8 +237,10 @@ def test_killed_at_any_moment_it_ends_with_the_same_answers_and_bits(asked: Path
         while not rollout_file(parts, batch).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         time.sleep(chance.random() * 0.8)
+        family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
+        assert not psutil.wait_procs(family, timeout=15)[1]  # neither judges nor writers outlive it
     run(1, [job(path, asked / "run", parts)])
     mine, theirs = weights(parts), weights(whole)
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)

@@ -14,6 +14,7 @@ import torch
 from megatron.core import parallel_state, tensor_parallel
 
 from storage.memory import MOST_KEPT, keep_freed_pages
+from storage.orphans import forks_end_with_this
 from trainers.parallel.cpu_layer import activate_cpu_layer
 from trainers.parallel.megatron_changes import change_megatron
 from trainers.stage import TrainConfig
@@ -29,6 +30,7 @@ def start_parallel(config: TrainConfig) -> None:
     Under torchrun the environment says who we are; alone, a world of one is made. NCCL with CUDA,
     gloo without.
     """
+    forks_end_with_this()  # writers of checkpoints
     on_cpu = activate_cpu_layer()
     change_megatron()
     if on_cpu:

@@ -1,4 +1,4 @@
-"""A worker whose run was killed ends itself: nobody waits for what it makes, and another run may begin at any time."""
+"""A worker whose run was killed ends itself: nobody waits for what it makes, and another may write there by then."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def end_with(process: tuple[int, float]) -> None:
 
 
 def forks_end_with_this() -> None:
-    """Whatever is forked from this process from now on ends with it: a pool's manager, say, which waits for ever."""
+    """Whatever is forked from this process from now on ends with it: a pool's manager, a writer of checkpoints."""
     global _forks_watched
     if not _forks_watched:
         _forks_watched = True
