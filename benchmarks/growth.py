@@ -193,7 +193,7 @@ def similar(documents: int) -> None:
 def main() -> None:
     STAGES.names()
     cases: list[tuple[str, Any, int]] = [
-        ("spans cut out of one text", spans, 2000),
+        ("spans cut out of one text", spans, 20_000),
         ("bounds of packed sequences, over 32 layers", packed_bounds, 100),
         ("conversations by a chat template", conversations, 300),
         ("repeated lines over partitions", repeated_lines, 100),

@@ -99,7 +99,7 @@ def main() -> None:
             "rl_reasoning",
             f"mixture: {mixture}, sequence_length: 96, validation: 0",
             "16, global: 16",
-            1,
+            9,
             "1.0e-4",
             "rl: {groups: 1, samples: 16, max_tokens: 24}\n",
             5,
