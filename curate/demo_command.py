@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -76,12 +77,20 @@ def _panel(manifest: Manifest, models: Path, report: Path) -> Panel:
     )
     for model in sorted(models.glob("*/log.jsonl"), key=lambda path: path.stat().st_mtime):
         steps = read_log(model)
-        grid.add_row(
-            f"{model.parent.name} loss",
-            f"{steps[0]['loss']:.3f} → {steps[-1]['loss']:.3f} over {steps[-1]['step']} steps",
-        )
+        name, told = _progress(steps)
+        grid.add_row(f"{model.parent.name} {name}", f"{told} over {steps[-1]['step']} steps")
     grid.add_row("models", str(models))
     grid.add_row("asked", QUESTION)
     grid.add_row("answered", Answerer(models / "sft").answer(QUESTION, tokens=64)[0])
     grid.add_row("report", str(report.resolve()))
     return Panel(grid, title="demo", expand=False)
+
+
+def _progress(steps: list[dict[str, Any]]) -> tuple[str, str]:
+    """What a stage is measured by, and how it went: loss, mean reward of a few steps, or share of pairs."""
+    for name, shown in (("reward", "reward"), ("accuracy", "pairs right"), ("loss", "loss")):
+        found = [float(one[name]) for one in steps if name in one]
+        if found:
+            few = 1 if name == "loss" else min(5, len(found))
+            return shown, f"{sum(found[:few]) / few:.3f} → {sum(found[-few:]) / few:.3f}"
+    return "loss", "unknown"

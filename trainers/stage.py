@@ -228,7 +228,7 @@ class TrainConfig(Strict):
         part = (
             {"reward_model": "reward", "dpo": "dpo"}.get(str(value.get("stage"))) if isinstance(value, dict) else None
         )
-        return {part: {}, **value} if part else value
+        return {**value, part: value.get(part) or {}} if part else value
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> TrainConfig:
