@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from sources.formats import FORMATS, choose_format
 from sources.inputs import InputFile, open_input
 from storage.fingerprints import CHUNK
 
+VISIBLE: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffd]")
 BATCH_BYTES: Final = 1 << 22
 BATCH_ROWS: Final = 2048
 
@@ -75,6 +77,10 @@ def _read_member(
         name = chosen.name
         used[name] = chosen.version
         for one in chosen.read(member, source):
+            if isinstance(one, Draft) and one.text.strip() and not VISIBLE.search(one.text):
+                size = len(one.text.encode("utf-8", "replace"))
+                yield Broken(one.uri or member.uri, name, "nothing but control characters in it", size, one.raw_sha256)
+                continue
             if isinstance(one, Draft) and not is_file:
                 yield _of_member(one, member)
             else:

@@ -194,8 +194,10 @@ def read_jsonl(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     rows = Rows(blob, source, "jsonl")
     if not blob.head:
         raise Unreadable("empty file")
+    anything = False
     for number, line in bounded_lines(blob.stream):
         place = str(number)
+        anything |= line is None
         if line is None:
             yield rows.broken(place, _too_long(), b"")
             continue
@@ -204,6 +206,7 @@ def read_jsonl(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
             line = line[3:]
         if not line:
             continue
+        anything = True
         try:
             row = _json_value(line)
             if not isinstance(row, dict):
@@ -212,6 +215,8 @@ def read_jsonl(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
             yield rows.broken(place, str(error), line)
             continue
         yield from rows.told(row, line, place)
+    if not anything:
+        raise Unreadable("no record in it")
 
 
 def _json_value(data: bytes) -> Any:
