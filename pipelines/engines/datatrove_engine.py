@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -129,7 +130,12 @@ def _log_to_file(logging_dir: Any, rank: int, local_rank: int = 0, node_rank: in
     """In place of datatrove's task logger, which also writes to the user's terminal."""
     logger.remove()
     logfile = logging_dir.open(f"logs/task_{rank:05d}.log", "w")
-    logger.add(logfile, level="DEBUG")
+
+    def write(message: str) -> None:
+        with contextlib.suppress(OSError):  # a full disk is told by the task that needs it
+            logfile.write(message)
+
+    logger.add(write, level="DEBUG")
     return logfile
 
 
@@ -141,6 +147,10 @@ def execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int)
     """Perform the tasks of these stages, in their order, with at most `workers` processes."""
     forks_end_with_this()
     workers = max(1, min(workers, max(len(tasks) for _, tasks in left)))
+    if workers > 1 and not _shares_memory():
+        run.log("one process", reason="no semaphore can be made: /dev/shm is not writable")
+        print("one process instead of several: /dev/shm is not writable", file=sys.stderr)
+        workers = 1
     multiprocess.get_context("forkserver").set_forkserver_preload(PRELOADED)
     executor = LocalPipelineExecutor(
         pipeline=[StageStep(str(run.path), name, tasks) for name, tasks in left],
@@ -154,6 +164,15 @@ def execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int)
             executor.run()
     finally:
         remove(_failed(run))
+
+
+def _shares_memory() -> bool:
+    """Whether a pool of processes can be made here: its semaphores lie in /dev/shm, which may be closed."""
+    try:
+        multiprocess.get_context("forkserver").Lock()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
