@@ -163,7 +163,7 @@ def test_what_takes_too_long_has_failed_and_the_next_is_judged() -> None:
     with Judges(seconds=0.0) as judges:
         (late,) = judges.judge([Question("exam", "", "B", {"key": "B"})])
     assert late.state == "failed"
-    with Judges(processes=2) as judges:
+    with Judges(processes=2, seconds=30.0) as judges:
         told = list(judges.judge([Question("exam", "", letter, {"key": "B"}) for letter in "ABCD"]))
     assert [one.state for one in told] == ["wrong", "right", "wrong", "wrong"]
 

@@ -21,6 +21,7 @@ from trainers.stage import TrainConfig
 
 TIMEOUT = timedelta(minutes=10)
 _ours = False  # whether the process group was made here; one made by the caller is left to it
+_told: dict[str, str] = {}  # what was written into the environment here
 _wrapped: WeakSet[Any] = WeakSet()  # what hears of its gradients, until the groups are left
 
 
@@ -36,7 +37,9 @@ def start_parallel(config: TrainConfig) -> None:
     if on_cpu:
         keep_freed_pages(MOST_KEPT, one_arena=True)
     if "RANK" not in os.environ:
-        os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
+        alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+        _told.update(alone, MASTER_ADDR="127.0.0.1", MASTER_PORT=_free_port())
+        os.environ.update(_told)
     if not on_cpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     global _ours
@@ -89,6 +92,9 @@ def stop_parallel() -> None:
                 torch.distributed.destroy_process_group(group)
     if _ours and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+    for name in _told:  # processes started later are no ranks of this one's
+        os.environ.pop(name, None)
+    _told.clear()
 
 
 def is_first() -> bool:
