@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import torch.utils._device
 
 FACTORIES = ("tensor", "zeros", "ones", "empty", "full", "arange", "rand", "randn", "randint", "as_tensor", "linspace")
 
@@ -95,6 +96,8 @@ def activate_cpu_layer() -> bool:
     for name in ("memory_allocated", "max_memory_allocated"):
         setattr(cuda, name, _nothing(0))
     cuda.nvtx.range_push, cuda.nvtx.range_pop = _nothing(), _nothing()
+    # `with torch.device(…)` knows its factories by what they were when it was first used; these are the true ones.
+    torch.utils._device._device_constructors()
     for name in FACTORIES:
         setattr(torch, name, _on_cpu(getattr(torch, name)))
     torch.Tensor.cuda = lambda self, *args, **kwargs: self  # type: ignore[method-assign]
