@@ -33,11 +33,12 @@ def test_the_changes_themselves_are_guarded() -> None:
 
 
 def test_on_cpus_a_device_that_is_set_for_a_block_still_holds() -> None:
+    import torch
+
     from trainers.parallel.cpu_layer import activate_cpu_layer
 
     activate_cpu_layer()
-    with torch.device(
-        "meta"
-    ):  # transformers builds its models so; rotary frequencies were garbage where it did not hold
+    # transformers builds its models so; its rotary frequencies were garbage where it did not hold.
+    with torch.device("meta"):
         assert torch.arange(3).device.type == "meta"
         assert torch.zeros(2).device.type == "meta"
