@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate.plots import line_plot
-from trainers.rl.rollout_files import FOLDER, read_rollouts
+from trainers.rl.rollout_files import batches_of, read_rollouts
 
 PROMPTS: Final = 4  # shown before and after
 ANSWERS: Final = 2  # of each
@@ -41,10 +41,10 @@ def reward_plots(steps: list[dict[str, Any]]) -> list[tuple[str, Any]]:
 
 def before_and_after(folder: Path) -> list[dict[str, Any]]:
     """Prompts that the first and the last batch share, with some answers of either and their verdicts."""
-    batches = sorted((folder / FOLDER).glob("batch-*.arrow"))
+    batches = batches_of(folder)
     if len(batches) < 2:
         return []
-    first, last = (_by_prompt(folder, int(one.stem.removeprefix("batch-"))) for one in (batches[0], batches[-1]))
+    first, last = (_by_prompt(folder, number) for number in (batches[0], batches[-1]))
     shared = [one for one in first if one in last]
     return [
         {"question": first[one][0].question, "before": _shown(first[one]), "after": _shown(last[one])}

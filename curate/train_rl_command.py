@@ -84,10 +84,9 @@ def packet_command(model: Path, to: Path, count: int, batches: int) -> None:
     """
     from schemas.errors import WrongCall
     from trainers.preference.packets import chosen_doubts, write_packet
-    from trainers.rl.rollout_files import FOLDER, read_rollouts
+    from trainers.rl.rollout_files import batches_of, read_rollouts
 
-    numbers = sorted(int(path.stem.removeprefix("batch-")) for path in (model / FOLDER).glob("batch-*.arrow"))
-    rollouts = [one for number in numbers[-batches:] for one in read_rollouts(model, number)[0]]
+    rollouts = [one for number in batches_of(model)[-batches:] for one in read_rollouts(model, number)[0]]
     doubts = chosen_doubts(rollouts, count)
     if not doubts:
         raise WrongCall(f"{model} has no rollouts that a reward model scored: give its recipe rl.reward_models")

@@ -14,6 +14,7 @@ import pyarrow as pa
 from schemas.conversation import turns_in
 from schemas.preference import PAIR_START, asked_and_answers
 from tokenization.chat_template import ChatTemplate, encode
+from tokenization.shards import lists_of
 from tokenization.tokenizer import TextTokenizer
 
 Ids = npt.NDArray[np.int32]
@@ -34,11 +35,8 @@ class EncodedPairs:
 
     def columns(self) -> dict[str, pa.Array]:
         """Columns of `shard_schema("preferences")` beside those that every row has."""
-        lengths = np.fromiter(map(len, self.rejected), np.int64, len(self.rejected))
-        offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
-        values = np.concatenate([np.zeros(0, np.int32), *self.rejected])
         return {
-            "rejected_ids": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, pa.int32())),
+            "rejected_ids": lists_of(self.rejected, np.int32),
             "prompt_tokens": pa.array(self.prompt_tokens, pa.int32()),
             "aspect": pa.array([one.get("aspect", "") for one in self.beside], pa.string()),
             "annotator": pa.array([one.get("annotator") for one in self.beside], pa.string()),

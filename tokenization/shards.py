@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -67,6 +67,14 @@ def _of_kind(kind: str) -> list[pa.Field]:
             pa.field("strength", pa.float64()),
         ]
     return []
+
+
+def lists_of(rows: Sequence[Any], kind: Any) -> pa.LargeListArray:
+    """A column of lists of numbers, such as token ids; `kind` is their type in numpy."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
+    values = np.concatenate([np.asarray(one, dtype=kind) for one in rows]) if rows else np.zeros(0, kind)
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
 
 
 def with_columns_of(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -27,7 +27,7 @@ from tokenization.chat_template import ChatTemplate, prompt_ids
 from tokenization.conversations import EncodedConversations, encode_conversations
 from tokenization.mixtures import member_column, members
 from tokenization.preferences import encode_pairs, pairs_of
-from tokenization.shards import GRADES, shuffle_keys
+from tokenization.shards import GRADES, lists_of, shuffle_keys
 
 STAGE: Final = "tokens"
 COUNTED_BY: Final = ("source", "source_type", "language", "authority", "licence")
@@ -97,7 +97,7 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
             columns.update(_of_prompts(frame))
         if pairs is not None:
             columns.update(pairs.columns())
-        tables.append(pa.table({**columns, "input_ids": _lists(ids, np.int32), "turns": _lists(turns, np.int16)}))
+        tables.append(pa.table({**columns, "input_ids": lists_of(ids, np.int32), "turns": lists_of(turns, np.int16)}))
         tokens_of.append(_counted(frame, lengths))
     counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
     write_parquet(run.stage_file(STAGE, f"{task}.counts.parquet"), counted.select("id", "tokens"))
@@ -213,13 +213,6 @@ def _of_prompts(frame: pl.DataFrame) -> dict[str, pa.Array]:
         "task": frame["task"].to_arrow().cast(pa.string()),
         "difficulty": frame["difficulty"].cast(pl.Int64).to_arrow(),
     }
-
-
-def _lists(rows: list[Any], kind: Any) -> pa.LargeListArray:
-    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
-    offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths)))
-    values = np.concatenate([np.asarray(one, dtype=kind) for one in rows]) if rows else np.zeros(0, kind)
-    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
 
 
 def _codes(frame: pl.DataFrame, run: RunFolder, partition: int) -> dict[str, pa.Array]:

@@ -16,7 +16,8 @@ from trainers.lineage.rolled_out import is_rolled_out
 from trainers.rl.judging import StageJudges
 from trainers.rl.prompts import AskedPrompt, read_prompts
 from trainers.rl.rewards import judge
-from trainers.rl.rollout_files import FOLDER, read_rollouts
+from trainers.rl.rollout_files import batches_of, read_rollouts
+from trainers.rl.settings import RlConfig
 from trainers.stage import TrainConfig
 
 
@@ -44,27 +45,25 @@ def rescored(model: Path, manifest_path: Path | None = None) -> Iterator[Rescore
     assert config.rl is not None
     folder = Path(manifest_path or told["manifest"])
     folder = folder if folder.is_dir() else folder.parent
-    prompts = {one.id: one for part in read_prompts(config, load_manifest(folder), folder) for one in part}
+    prompts = [one for part in read_prompts(config, load_manifest(folder), folder) for one in part]
+    places = {one.id: number for number, one in enumerate(prompts)}
     judges = StageJudges.of(config.rl, model)
     try:
-        for path in sorted((model / FOLDER).glob("batch-*.arrow")):
-            number = int(path.stem.removeprefix("batch-"))
-            yield _one(number, read_rollouts(model, number)[0], prompts, config, judges)
+        for number in batches_of(model):
+            yield _one(number, read_rollouts(model, number)[0], prompts, places, config.rl, judges)
     finally:
         judges.close()
 
 
 def _one(
-    batch: int, old: list[Rollout], prompts: dict[str, AskedPrompt], config: TrainConfig, judges: StageJudges
-) -> Rescored:
-    assert config.rl is not None
-    missing = next((one.prompt for one in old if one.prompt not in prompts), None)
+    batch: int, old: list[Rollout], prompts: list[AskedPrompt], places: dict[str, int], rl: RlConfig,
+    judges: StageJudges,
+) -> Rescored:  # fmt: skip
+    missing = next((one.prompt for one in old if one.prompt not in places), None)
     if missing is not None:
         raise WrongCall(f"the prompt {missing} of batch {batch} is no longer in the manifest's mixture")
-    order = list(prompts.values())
-    places = {one.id: at for at, one in enumerate(order)}
     new = [Rollout(**{**one.row(), "number": places[one.prompt], "reward": None}) for one in old]
-    judge(new, order, config.rl, judges)
+    judge(new, prompts, rl, judges)
     changed = [
         {
             "prompt": one.prompt, "sample": one.sample, "text": one.text, "before": before.state, "now": one.state,

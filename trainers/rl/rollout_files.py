@@ -21,6 +21,11 @@ def rollout_file(out: Path, batch: int) -> Path:
     return out / FOLDER / f"batch-{batch:08d}.arrow"
 
 
+def batches_of(out: Path) -> list[int]:
+    """Numbers of the batches whose rollouts are there, in order."""
+    return sorted(int(path.stem.removeprefix("batch-")) for path in (out / FOLDER).glob("batch-*.arrow"))
+
+
 def write_rollouts(out: Path, batch: int, rollouts: Sequence[Rollout], state: dict[str, Any]) -> None:
     """Write a batch whole."""
     make_folder(out / FOLDER)
