@@ -76,7 +76,7 @@ def measure(name: str, shape: dict[str, object], arguments: argparse.Namespace) 
     def sample_ours() -> float:
         begun = time.perf_counter()
         answers = generate(
-            ours, asked, Sampling(max_tokens=arguments.tokens), frozenset(), VOCABULARY, 1, 1, arguments.slots
+            [ours], asked, Sampling(max_tokens=arguments.tokens), frozenset(), VOCABULARY, 1, 1, arguments.slots
         )
         assert sum(len(one.ids) for one in answers) == count
         return count / (time.perf_counter() - begun)

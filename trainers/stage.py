@@ -119,7 +119,7 @@ class ScheduleConfig(Strict):
     warmup: int = Field(0, ge=0)
     decay: Literal["cosine", "linear", "constant", "inverse-square-root", "wsd"] = "cosine"
     decay_share: float = Field(0.1, gt=0, le=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, ge=0)  # 0 looks at a stage without changing its model
     min_learning_rate: float = Field(1e-4, ge=0)
     start_learning_rate: float = Field(0.0, ge=0)
 
@@ -243,10 +243,11 @@ class TrainConfig(Strict):
             raise ValueError("stages rl_reasoning and rl_alignment have a part `rl`, and no other stage has")
         if self.rl is None:
             return self
-        if self.parallel.pipeline > 1 or self.parallel.context > 1:
-            raise ValueError(
-                "rl samples in process, over tensor- and data-parallel ranks: set pipeline and context to 1"
-            )
+        if self.parallel.context > 1:
+            if (self.rl.ratio, self.rl.aggregation) != ("token", "token"):
+                raise ValueError("parallel.context above 1 cuts answers in pieces: rl.ratio and aggregation by token")
+            if self.rl.scored_by:
+                raise ValueError("reward models read whole answers: set parallel.context to 1")
         if self.schedule.steps is None:
             raise ValueError("rl: give the length as schedule.steps")
         rollouts = self.rl.groups * self.rl.samples

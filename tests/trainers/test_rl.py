@@ -169,7 +169,7 @@ def test_every_layout_samples_the_same_texts_and_learns_the_same(asked: Path, tm
     }
     run(1, [job(path, asked / "run", tmp_path / f"one-{name}") for name, path in one.items()])
     two = []
-    for layout in ("tensor: 2", "data: 2"):
+    for layout in ("tensor: 2", "data: 2", "pipeline: 2", "context: 2"):
         for name, more in (("plain", ()), ("lora", (lora,))):
             label = f"{layout[:4]}-{name}"
             two.append((name, label, recipe(asked, tmp_path, label, *TWO_UPDATES, *more, steps=4, layout=layout)))
@@ -185,6 +185,20 @@ def test_every_layout_samples_the_same_texts_and_learns_the_same(asked: Path, tm
         )
         if name == "plain":
             assert largest_difference(weights(tmp_path / label), weights(alone)) < 2e-3
+
+
+def test_at_rate_zero_nothing_drifts_over_twenty_steps(asked: Path, tmp_path: Path) -> None:
+    still = ("learning_rate: 1.5e-3, min_learning_rate: 1.0e-4", "learning_rate: 0, min_learning_rate: 0")
+    small = ("groups: 6, samples: 16", "groups: 3, samples: 8, kl: 0.1, temperature: 0.6, top_p: 0.8")
+    path = recipe(asked, tmp_path, "still", still, small, ("micro: 12, global: 96", "micro: 6, global: 12"), steps=20)
+    run(1, [job(path, asked / "run", tmp_path / "still")])
+    steps = log(tmp_path / "still")
+    assert len(steps) == 20
+    assert steps[0]["sampler_drift"] < 1e-4
+    assert all(step["log_ratio"] < 1e-4 for step in steps)
+    assert all(step["clip_low_share"] == step["clip_high_share"] == 0 for step in steps)
+    first, last = weights(tmp_path / "still"), weights(asked / "cold")
+    assert all(torch.equal(first[name], last[name]) for name in last)
 
 
 def test_rollouts_tell_everything(asked: Path, tmp_path: Path) -> None:

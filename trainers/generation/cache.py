@@ -73,11 +73,11 @@ class LayerCache:
 
 
 class Cache:
-    """The layers' caches of a model part, put behind its core attention while the block `with cache:` runs."""
+    """The caches of the layers that this rank holds, put behind its core attention while the block `with cache:` runs."""
 
-    def __init__(self, part: Any, slots: int, length: int) -> None:
+    def __init__(self, parts: Sequence[Any], slots: int, length: int) -> None:
         self.slots, self.length = slots, length
-        self.cores = [one for one in part.modules() if isinstance(one, CoreAttention)]
+        self.cores = [one for part in parts for one in part.modules() if isinstance(one, CoreAttention)]
         self.layers = [LayerCache(self) for _ in self.cores]
         self.lengths: list[int] = []
         self.places = torch.empty(0, dtype=torch.long)

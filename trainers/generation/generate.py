@@ -1,7 +1,8 @@
 """Answers to prompts by continuous batching: a slot whose answer has ended takes the next one at once.
 
-All samples of a prompt share its reading. The work is one row of tokens a step through the model as it
-stands, tensor-parallel ranks together; pipeline and context parallelism are refused when a recipe is read.
+All samples of a prompt share its reading. The work is one row of tokens a step through the model as it is
+laid out, tensor- and pipeline-parallel ranks together; context-parallel ranks hold the same weights and do
+the same work, each with the whole row.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_regi
 
 from trainers.generation.cache import Cache
 from trainers.generation.limits import Limits
+from trainers.generation.row import from_the_last, row_output
 from trainers.generation.sampling import Sampling, draw, uniform
 
 
@@ -55,7 +57,7 @@ class _Slot:
 
 
 def generate(
-    model: Any,
+    model: Sequence[Any],
     asked: Sequence[Asked],
     sampling: Sampling,
     ends: frozenset[int],
@@ -68,7 +70,7 @@ def generate(
     """Answers to all prompts, ordered by prompt and sample.
 
     Args:
-        model: the one part of a model that this process holds, in evaluation or training mode.
+        model: this process's parts of a model, in evaluation or training mode, alike.
         ends: tokens that end an answer; the one that does is part of it.
         vocabulary: columns of logits that are tokens.
         slots: answers sampled side by side.
@@ -79,19 +81,21 @@ def generate(
         return []
     length = max(len(one.ids) for one in asked) + sampling.max_tokens
     engine = _Engine(model, sampling, ends, vocabulary, seed, step, min(slots, wanted), length, limits)
-    training = model.training
-    model.eval()
+    training = model[0].training
+    for part in model:
+        part.eval()
     try:
         with torch.no_grad(), engine.cache:
             answers = engine.run(asked)
     finally:
-        model.train(training)
+        for part in model:
+            part.train(training)
     return sorted(answers, key=lambda one: (one.prompt, one.sample))
 
 
 class _Engine:
     def __init__(
-        self, model: Any, sampling: Sampling, ends: frozenset[int], vocabulary: int,
+        self, model: Sequence[Any], sampling: Sampling, ends: frozenset[int], vocabulary: int,
         seed: int, step: int, slots: int, length: int, limits: Limits | None,
     ) -> None:  # fmt: skip
         self.model, self.sampling, self.ends, self.vocabulary = model, sampling, ends, vocabulary
@@ -100,11 +104,12 @@ class _Engine:
         self.running: list[_Slot] = []
         self.done: list[Answer] = []
         self.multiple = parallel_state.get_tensor_model_parallel_world_size()
-        self.device = next(model.parameters()).device
+        self.draws = parallel_state.is_pipeline_last_stage(ignore_virtual=True)
+        self.device = next(model[0].parameters()).device
 
     def run(self, asked: Sequence[Asked]) -> list[Answer]:
         waiting = [(one, sample) for one in asked for sample in one.samples]
-        read: dict[int, tuple[Read, torch.Tensor]] = {}
+        read: dict[int, tuple[Read, torch.Tensor | None]] = {}
         left = Counter(one.number for one, _ in waiting)
         at = 0
         while at < len(waiting) or self.running:
@@ -122,7 +127,7 @@ class _Engine:
                 self._go_on()
         return self.done
 
-    def _read(self, new: dict[int, Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
+    def _read(self, new: dict[int, Asked], read: dict[int, tuple[Read, torch.Tensor | None]]) -> None:
         """Read prompts, each once, packed into rows that bound the memory of their logits."""
         row: list[Asked] = []
         for one in new.values():
@@ -133,7 +138,7 @@ class _Engine:
         if row:
             self._read_row(row, read)
 
-    def _read_row(self, prompts: Sequence[Asked], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
+    def _read_row(self, prompts: Sequence[Asked], read: dict[int, tuple[Read, torch.Tensor | None]]) -> None:
         lengths = [len(one.ids) for one in prompts]
         padding = -sum(lengths) % self.multiple
         tokens = [token for one in prompts for token in one.ids] + [0] * padding
@@ -143,12 +148,13 @@ class _Engine:
         logits = self._logits(tokens, places, torch.tensor([owners], device=self.device))
         last = np.cumsum(lengths) - 1
         for number, (one, kept) in enumerate(zip(prompts, self.cache.taken(), strict=False)):
-            read[one.number] = (kept, logits[last[number]].clone())
+            read[one.number] = (kept, None if logits is None else logits[last[number]].clone())
 
-    def _begin(self, beginning: list[tuple[Asked, int]], read: dict[int, tuple[Read, torch.Tensor]]) -> None:
+    def _begin(self, beginning: list[tuple[Asked, int]], read: dict[int, tuple[Read, torch.Tensor | None]]) -> None:
         """Draw the first token of each answer into a free slot."""
         started = [_Slot(Answer(one.number, sample), len(one.ids) - 1, -1, one.ids) for one, sample in beginning]
-        self._drawn(started, torch.stack([read[one.number][1] for one, _ in beginning]))
+        firsts = [read[one.number][1] for one, _ in beginning]
+        self._drawn(started, torch.stack([one for one in firsts if one is not None]) if self.draws else None)
         for slot, (one, _) in zip(started, beginning, strict=True):
             if not self._ended(slot):
                 self.cache.fill(len(self.running), read[one.number][0])
@@ -161,7 +167,7 @@ class _Engine:
         padding = -len(tokens) % self.multiple
         self.cache.going_on(torch.tensor(places, device=self.device))
         logits = self._logits(tokens + [0] * padding, places + [0] * padding, None)
-        self._drawn(self.running, logits[: len(self.running)])
+        self._drawn(self.running, None if logits is None else logits[: len(self.running)])
         ended = [number for number, slot in enumerate(self.running) if self._ended(slot)]
         for number in reversed(ended):  # the last one running takes its place
             last = self.running.pop()
@@ -169,13 +175,31 @@ class _Engine:
                 self.running[number] = last
                 self.cache.move(number, len(self.running), last.place)
 
-    def _logits(self, tokens: list[int], places: list[int], owners: torch.Tensor | None) -> torch.Tensor:
-        """Logits of one row of tokens, (tokens, vocabulary), equal on all tensor-parallel ranks."""
+    def _logits(self, tokens: list[int], places: list[int], owners: torch.Tensor | None) -> torch.Tensor | None:
+        """Logits of one row of tokens, (tokens, vocabulary), equal on all ranks of the pipeline's last stage."""
         ids, positions = (torch.tensor([one], device=self.device) for one in (tokens, places))
-        told = self.model(ids, positions, owners)
+        told = row_output(self.model, ids, positions, owners)
+        if told is None:
+            return None
         return gather_from_tensor_model_parallel_region(told)[0, :, : self.vocabulary].float()
 
-    def _drawn(self, slots: list[_Slot], logits: torch.Tensor) -> None:
+    def _drawn(self, slots: list[_Slot], logits: torch.Tensor | None) -> None:
+        """Draw the next token of each slot, on the ranks that have logits, and tell the others."""
+        tokens = torch.zeros(len(slots), dtype=torch.long, device=self.device)
+        told = torch.zeros(len(slots), device=self.device)
+        if logits is not None:
+            tokens, told = self._draw(slots, logits)
+        for slot, token, log_probability in zip(
+            slots, from_the_last(tokens).tolist(), from_the_last(told).tolist(), strict=True
+        ):
+            if slot.forced:
+                token, log_probability = slot.forced.pop(0), float("nan")
+            slot.token = token
+            slot.place += 1
+            slot.answer.ids.append(token)
+            slot.answer.log_probabilities.append(log_probability)
+
+    def _draw(self, slots: list[_Slot], logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         numbers = uniform(
             self.seed,
             self.step,
@@ -188,13 +212,7 @@ class _Engine:
             source = parallel_state.get_tensor_model_parallel_src_rank()
             torch.distributed.broadcast(tokens, source, group=parallel_state.get_tensor_model_parallel_group())
             torch.distributed.broadcast(told, source, group=parallel_state.get_tensor_model_parallel_group())
-        for slot, token, log_probability in zip(slots, tokens.tolist(), told.tolist(), strict=True):
-            if slot.forced:
-                token, log_probability = slot.forced.pop(0), float("nan")
-            slot.token = token
-            slot.place += 1
-            slot.answer.ids.append(token)
-            slot.answer.log_probabilities.append(log_probability)
+        return tokens, told
 
     def _ended(self, slot: _Slot) -> bool:
         ids = slot.answer.ids

@@ -112,13 +112,14 @@ def _scheduled(
     config: TrainConfig, model: Sequence[Any], batches: Sequence[Batch], forward_only: bool, step: Any
 ) -> Any:
     iterators = [iter(batches) for _ in model]
+    rows, length = batches[0]["tokens"].shape  # alike in all of them
     return get_forward_backward_func()(
         forward_step_func=step,
         data_iterator=iterators if len(model) > 1 else iterators[0],
         model=list(model) if len(model) > 1 else model[0],
         num_microbatches=len(batches),
-        seq_length=config.data.sequence_length,
-        micro_batch_size=config.batch.micro,
+        seq_length=length * config.parallel.context,
+        micro_batch_size=rows,
         forward_only=forward_only,
     )
 

@@ -95,7 +95,7 @@ def group_factors(config: TrainConfig, optimizer: Any) -> list[tuple[float, floa
     Read once after building: Megatron-Core tells groups apart by their weight decay alone on loading
     a checkpoint, and may give one the other's rate.
     """
-    top = config.schedule.learning_rate
+    top = config.schedule.learning_rate or 1.0  # whatever the factors are, a rate of 0 stays 0
     return [((group.get("max_lr") or top) / top, group.get("wd_mult", 1.0)) for group in optimizer.param_groups]
 
 

@@ -30,7 +30,7 @@ def sampling_of(rl: RlConfig) -> Sampling:
 class Policy:
     """Group-relative policy optimisation of rollouts, one a row."""
 
-    more: tuple[str, ...] = ("clip_low", "clip_high", "kl", "entropy", "tokens")
+    more: tuple[str, ...] = ("clip_low", "clip_high", "kl", "entropy", "tokens", "moved")
 
     def __init__(self, config: TrainConfig) -> None:
         assert config.rl is not None
@@ -73,7 +73,8 @@ class Policy:
         with torch.no_grad():
             full = torch.log_softmax(logits[chosen], -1)
             entropy = -(full.exp() * full).sum()
-        more = {**sums, "entropy": entropy, "tokens": chosen.sum()}
+            moved = (new - batch["old"])[chosen].abs().sum()
+        more = {**sums, "entropy": entropy, "tokens": chosen.sum(), "moved": moved}
         return MicroLoss(told.sum(), weights.sum(), told.detach(), weights, more)
 
     def _weighed(self, losses: torch.Tensor, chosen: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,12 +90,13 @@ class Policy:
         return losses, weights
 
     def log(self, told: Told) -> dict[str, float]:
-        """Clip shares, KL and entropy as means over learned tokens."""
+        """Means over learned tokens; `log_ratio` is how far the policy is from the one that answered, without sign."""
         count = max(1.0, told.more["tokens"])
         return {
             "learned_tokens": told.more["tokens"],
             "clip_low_share": told.more["clip_low"] / count,
             "clip_high_share": told.more["clip_high"] / count,
             "kl": told.more["kl"] / count,
+            "log_ratio": told.more["moved"] / count,
             "entropy": told.more["entropy"] / count,
         }

@@ -20,7 +20,7 @@ from trainers.objectives.objective import objective_of
 from trainers.parallel.groups import start_parallel, stop_parallel
 from trainers.rl.pass_rates import COLUMNS, pass_rate_file
 from trainers.rl.prompts import AskedPrompt
-from trainers.rl.source import RolloutSource
+from trainers.rl.source import RolloutSource, bare
 from trainers.rl.stage import rollouts_of
 from trainers.stage import ParallelConfig, TrainConfig
 from trainers.start import find_start, write_card
@@ -60,7 +60,7 @@ def measure_pass_rates(
             model = first_model(alone, start, drawn=True)
             learned = rollouts_of(alone, manifest, folder, Path(beside), start.vocabulary, 0, objective_of(alone))
             try:
-                _measure(learned.source, model[0], path, asked[:16], told)
+                _measure(learned.source, bare(model), path, asked[:16], told)
             finally:
                 learned.source.close()
     finally:
@@ -68,7 +68,7 @@ def measure_pass_rates(
     return path
 
 
-def _measure(source: RolloutSource, model: Any, path: Path, asked: str, told: Callable[[int, int], None]) -> None:
+def _measure(source: RolloutSource, model: Sequence[Any], path: Path, asked: str, told: Callable[[int, int], None]) -> None:
     known = read_parquet(path) if path.exists() else pl.DataFrame(schema=COLUMNS)
     done = set(known.filter(pl.col("model") == asked)["prompt"])
     left = [number for number, one in enumerate(source.prompts) if one.id not in done]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
+from megatron.core import parallel_state
 
 from schemas.errors import CurateError
 from schemas.rollout import Rollout
@@ -23,24 +24,23 @@ def largest_drift(
     config: TrainConfig, model: Sequence[Any], objective: Objective, rollouts: Sequence[Rollout]
 ) -> float:
     """The largest difference of a sampled token's log-probability between sampler and trainer."""
-    looked = list(rollouts)[:SEQUENCES]
+    looked = [replace(one, learned=True) for one in rollouts[:SEQUENCES]]
     width = padded_width(max(len(one.prompt_ids) + len(one.ids) for one in looked), config)
-    worst = 0.0
-    for at in range(0, len(looked), config.batch.micro):
-        batch = collated(looked[at : at + config.batch.micro], width)
-        rows = batch["tokens"].shape[0]
-        for part in model:
-            part.eval()
+    micro = config.batch.micro
+    batches = [collated(looked[at : at + micro], width) for at in range(0, len(looked), micro)]
+    for part in model:
+        part.eval()
+    worst = torch.zeros((), device=torch.cuda.current_device())
+    for batch in batches:
         (told,) = with_frozen(config, model, objective, [batch])
-        for row, one in zip(range(rows), looked[at : at + rows], strict=True):
-            start = len(one.prompt_ids) - 1
-            seen = told["frozen"][row, start : start + len(one.ids)].float().cpu()
-            sampled = torch.tensor(one.log_probabilities)
-            apart = (seen - sampled).abs()[~torch.isnan(sampled)]  # what was written for the model was not sampled
-            worst = max([worst, *apart.tolist()], key=lambda value: (math.isnan(value), value))
+        if parallel_state.is_pipeline_last_stage(ignore_virtual=True):
+            seen, sampled = told["frozen"].float(), batch["old"].to(told["frozen"].device)
+            apart = (seen - sampled).abs()[batch["loss_mask"].bool().to(seen.device)]
+            worst = torch.maximum(worst, torch.nan_to_num(apart, nan=float("inf")).max()) if len(apart) else worst
     for part in model:
         part.train()
-    return worst
+    torch.distributed.all_reduce(worst, torch.distributed.ReduceOp.MAX)
+    return float(worst)
 
 
 def check_parity(config: TrainConfig, model: Sequence[Any], objective: Objective, rollouts: Sequence[Rollout]) -> float:

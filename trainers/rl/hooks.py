@@ -1,4 +1,4 @@
-"""What reinforcement learning adds to steps: the gate before the first, rewards in the log, held-out rewards."""
+"""What reinforcement learning adds to steps: rewards in the log, and held-out rewards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from trainers.generation.generate import Asked, generate
 from trainers.generation.sampling import Sampling
 from trainers.loop.experiment import Experiment, Hook, Step
 from trainers.parallel.groups import is_first
-from trainers.rl.gate import check_parity
 from trainers.rl.prompts import AskedPrompt
 from trainers.rl.reward_models import score
 from trainers.rl.rewards import judge
@@ -16,20 +15,12 @@ from trainers.rl.source import RolloutSource, bare
 
 
 class Rewards(Hook):
-    """Adds the source's numbers to a step's record; before the first step of a call, the gate."""
-
-    def __init__(self) -> None:
-        self.parity: float | None = None
+    """Adds the source's numbers to a step's record."""
 
     def judge(self, run: Experiment, step: Step) -> None:
         """Numbers of the batch that was sampled for this step."""
         assert isinstance(run.source, RolloutSource)
-        if run.source.values:
-            step.values.update(run.source.values)
-            if self.parity is None:
-                # No update has been applied since these answers were sampled.
-                self.parity = check_parity(run.config, run.model, run.objective, run.source.rollouts)
-                step.values["sampler_drift"] = self.parity
+        step.values.update(run.source.values)
 
 
 class HeldOut(Hook):
@@ -55,7 +46,7 @@ def held_out_rewards(run: Experiment, prompts: list[AskedPrompt]) -> tuple[float
     sampling = Sampling(temperature=0.0, max_tokens=source.rl.max_tokens)
     asked = [Asked(one.ids, number, range(1)) for number, one in enumerate(prompts)]
     answers = generate(
-        bare(run.model[0]), asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots, source.limits
+        bare(run.model), asked, sampling, source.ends, source.vocabulary, 0, 0, source.rl.slots, source.limits
     )
     rollouts = [source.rollout(answer, prompts[answer.prompt]) for answer in answers]
     score(rollouts, source.models, run.config)

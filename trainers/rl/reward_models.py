@@ -15,6 +15,7 @@ from schemas.errors import WrongCall
 from schemas.manifest import Manifest
 from schemas.rollout import Rollout
 from storage.json_files import read_json
+from trainers.generation.row import from_the_last, row_output
 from trainers.loop.checkpoint import restore_weights
 from trainers.loop.position import latest
 from trainers.model.architecture import build_model
@@ -31,7 +32,7 @@ class RewardModel:
     """One loaded model: its aspects, and where its scores lay on held-out pairs."""
 
     path: str
-    part: Any
+    parts: Sequence[Any]
     aspects: list[str]
     means: torch.Tensor
     deviations: torch.Tensor
@@ -47,9 +48,12 @@ class RewardModel:
             tokens = torch.zeros(len(numbers), width, dtype=torch.long)
             for row, number in enumerate(numbers):
                 tokens[row, : len(rows[number])] = torch.tensor(rows[number])
-            output = self.part(tokens.cuda(), torch.arange(width)[None].cuda(), None)
-            last = torch.tensor([len(rows[number]) - 1 for number in numbers], device=output.device)
-            found[numbers] = output[torch.arange(len(numbers), device=output.device), last].float().cpu()
+            output = row_output(self.parts, tokens.cuda(), torch.arange(width)[None].cuda(), None)
+            told = torch.zeros(len(numbers), len(self.aspects), device=torch.cuda.current_device())
+            if output is not None:
+                last = torch.tensor([len(rows[number]) - 1 for number in numbers], device=output.device)
+                told = output[torch.arange(len(numbers), device=output.device), last].float()
+            found[numbers] = from_the_last(told).cpu()
         return (found - self.means) / self.deviations
 
 
@@ -76,7 +80,7 @@ def load_reward_model(config: TrainConfig, use: RewardModelUse, manifest: Manife
         part.requires_grad_(False)
     deviations = torch.tensor([told[name]["deviation"] for name in card.aspects])
     return RewardModel(
-        use.path, parts[0], card.aspects, torch.tensor([told[name]["mean"] for name in card.aspects]),
+        use.path, parts, card.aspects, torch.tensor([told[name]["mean"] for name in card.aspects]),
         torch.where(deviations > 0, deviations, 1.0),
     )  # fmt: skip
 
@@ -96,7 +100,7 @@ def _fitting_card(folder: Path, use: RewardModelUse, manifest: Manifest) -> Mode
 
 
 def score(rollouts: Sequence[Rollout], models: Sequence[RewardModel], config: TrainConfig) -> None:
-    """Write into each rollout what every reward model says of it; all tensor-parallel ranks together."""
+    """Write into each rollout what every reward model says of it; all tensor- and pipeline-parallel ranks together."""
     rows = [[*one.prompt_ids, *one.ids] for one in rollouts]
     told: list[dict[str, dict[str, float]]] = [{} for _ in rollouts]
     for model in models if rows else ():

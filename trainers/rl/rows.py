@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from megatron.core import parallel_state
 
 from schemas.rollout import Rollout
 from trainers.data.reader import Batch
+from trainers.parallel.context import own_positions
 from trainers.stage import TrainConfig
 
-ROW_MULTIPLE = 8  # tokens of a row are padded to a multiple of this, times the tensor-parallel ranks
+ROW_MULTIPLE = 8  # tokens of a row are padded to a multiple of this, times the tensor- and context-parallel ranks
 
 
 def padded_width(tokens: int, config: TrainConfig) -> int:
-    """The width of rows that hold so many tokens, which tensor-parallel ranks can share evenly."""
-    multiple = ROW_MULTIPLE * config.parallel.tensor
+    """The width of rows that hold so many tokens, which tensor- and context-parallel ranks can share evenly."""
+    multiple = ROW_MULTIPLE * config.parallel.tensor * config.parallel.context
     return -(-tokens // multiple) * multiple
 
 
 def collated(rollouts: Sequence[Rollout], width: int) -> Batch:
-    """A micro-batch, one rollout a row: shapes (b, width), `advantages` (b, 1)."""
+    """A micro-batch, one rollout a row: shapes (b, width of this context-parallel rank), `advantages` (b, 1)."""
     count = len(rollouts)
     tokens, labels = torch.zeros(count, width, dtype=torch.long), torch.zeros(count, width, dtype=torch.long)
     mask, old = torch.zeros(count, width), torch.zeros(count, width)
@@ -36,4 +38,8 @@ def collated(rollouts: Sequence[Rollout], width: int) -> Batch:
         advantages[row] = float("nan") if one.advantage is None else one.advantage
     positions = torch.arange(width)[None]
     tags = torch.zeros(count, width, dtype=torch.long)
-    return {"tokens": tokens, "labels": labels, "loss_mask": mask, "positions": positions, "tags": tags, "old": old, "advantages": advantages}  # fmt: skip # noqa: E501
+    batch = {"tokens": tokens, "labels": labels, "loss_mask": mask, "positions": positions, "tags": tags, "old": old}
+    if (size := parallel_state.get_context_parallel_world_size()) > 1:
+        own = own_positions(parallel_state.get_context_parallel_rank(), size, width)
+        batch = {name: values[:, own] for name, values in batch.items()}
+    return {**batch, "advantages": advantages}

@@ -25,9 +25,11 @@ from tokenization.tokenizer import load_tokenizer
 from trainers.data.reader import Batch
 from trainers.generation.generate import Answer, Asked, generate
 from trainers.generation.limits import CLOSING, Limits
+from trainers.objectives.objective import Objective
 from trainers.objectives.policy import sampling_of
 from trainers.parallel.groups import is_first
 from trainers.parallel.waiting import first_only
+from trainers.rl.gate import check_parity
 from trainers.rl.judging import StageJudges
 from trainers.rl.order import Order
 from trainers.rl.prompts import AskedPrompt, strata_of
@@ -46,9 +48,10 @@ class RolloutSource:
 
     def __init__(
         self, config: TrainConfig, prompts: Sequence[AskedPrompt], tokenizer: Path, ends: frozenset[int],
-        vocabulary: int, out: Path, step: int, models: Sequence[RewardModel] = (),
+        vocabulary: int, out: Path, step: int, objective: Objective, models: Sequence[RewardModel] = (),
     ) -> None:  # fmt: skip
         assert config.rl is not None
+        self.objective, self.agreed = objective, False
         self.config, self.rl, self.prompts, self.out = config, config.rl, list(prompts), out
         self.tokenizer = load_tokenizer(tokenizer).tokenizer
         self.ends, self.vocabulary = ends, vocabulary
@@ -90,16 +93,19 @@ class RolloutSource:
         self.order.go_on(state)
 
     def prepare(self, model: Sequence[Any], step: int) -> None:
-        """Sample and judge, where a batch begins."""
+        """Sample and judge, where a batch begins; nothing is learned from a sampler that disagrees with the trainer."""
         batch, self.phase = divmod(step - 1, self.config.updates)
         self.values = {}
         if self.phase == 0:
-            self.rollouts = self._sampled(model[0], batch)
+            self.rollouts = self._sampled(bare(model), batch)
+            if not self.agreed:
+                self.values["sampler_drift"] = check_parity(self.config, model, self.objective, self.rollouts)
+                self.agreed = True
             if is_first():
                 write_rollouts(self.out, batch, self.rollouts, {**self.order.state(), "prompts": self.chosen})
             torch.distributed.barrier()
 
-    def _sampled(self, model: Any, batch: int) -> list[Rollout]:
+    def _sampled(self, model: Sequence[Any], batch: int) -> list[Rollout]:
         rl = self.rl
         kept: list[list[Rollout]] = []
         flat: list[list[Rollout]] = []
@@ -131,7 +137,9 @@ class RolloutSource:
         self._tell(everything, kept, sampling, scoring)
         return [one for group in chosen for one in group]
 
-    def answered(self, model: Any, numbers: Sequence[int], batch: int, seen: Counter[int]) -> list[list[Rollout]]:
+    def answered(
+        self, model: Sequence[Any], numbers: Sequence[int], batch: int, seen: Counter[int]
+    ) -> list[list[Rollout]]:
         """Answers to prompts, group by group in their order, sampled by all data-parallel ranks together."""
         rank, size = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
         asked, count = [], self.rl.samples
@@ -141,7 +149,7 @@ class RolloutSource:
             seen[number] += 1
         mine = asked[rank::size]
         answers = generate(
-            bare(model),
+            model,
             mine,
             sampling_of(self.rl),
             self.ends,
@@ -257,6 +265,6 @@ def _shuffle_rewards(groups: Sequence[Sequence[Rollout]], seed: int) -> None:
         one.reward = reward
 
 
-def bare(model: Any) -> Any:
-    """The model within Megatron's data parallelism."""
-    return getattr(model, "module", model)
+def bare(model: Sequence[Any]) -> list[Any]:
+    """The parts of a model within Megatron's data parallelism."""
+    return [getattr(part, "module", part) for part in model]
