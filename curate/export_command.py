@@ -15,6 +15,7 @@ def export_command() -> None:
     Examples:
       curate export model runs/demo/models/sft --to exported
       curate export model runs/cpt --to exported --dtype bfloat16 --step 2500
+      curate export model runs/demo/models/cold_start --to served --untied
     """
 
 
@@ -23,7 +24,8 @@ def export_command() -> None:
 @click.option("--to", type=click.Path(path_type=Path, file_okay=False), required=True, help="A new folder.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Default: as it was trained.")
 @click.option("--step", type=click.IntRange(1), help="The checkpoint after this step (default: the newest).")
-def export_model(model: Path, to: Path, dtype: str | None, step: int | None) -> None:
+@click.option("--untied", is_flag=True, help="Tied embeddings as two tensors, for a server that samples rollouts.")
+def export_model(model: Path, to: Path, dtype: str | None, step: int | None, untied: bool) -> None:
     """Write the trained MODEL as a Hugging Face folder, LoRA updates merged.
 
     transformers, vLLM and the like load it as it is: safetensors, configuration, tokenizer and chat
@@ -36,7 +38,7 @@ def export_model(model: Path, to: Path, dtype: str | None, step: int | None) -> 
     chosen = checkpoint_folder(model, step) if step else None
     if chosen is not None and not (chosen / "position.json").exists():
         raise WrongCall(f"{model} keeps no checkpoint of step {step}")
-    files = export_hf(model, to, dtype, chosen)  # type: ignore[arg-type]
+    files = export_hf(model, to, dtype, chosen, untied)  # type: ignore[arg-type]
     size = sum(path.stat().st_size for path in files)
     click.echo(f"{len(files)} files, {size / 1e6:,.1f} MB", err=True)
     click.echo(str(to))

@@ -17,6 +17,7 @@ ROLLOUTS = pa.schema(
         pa.field("prompt_ids", pa.list_(pa.int32()), nullable=False),
         pa.field("ids", pa.list_(pa.int32()), nullable=False),
         pa.field("log_probabilities", pa.list_(pa.float32()), nullable=False),
+        pa.field("trained", pa.list_(pa.float32())),  # by the trainer, where another engine sampled
         pa.field("ended", pa.bool_(), nullable=False),
         pa.field("verdicts", pa.string(), nullable=False),  # JSON: verifier, state, score, extracted, why, flags
         pa.field("scores", pa.string(), nullable=False),  # JSON: standardised score by reward model and aspect
@@ -51,6 +52,7 @@ class Rollout:
     reward: float | None = None
     advantage: float | None = None
     learned: bool = False
+    trained: list[float] | None = None
 
     def row(self) -> dict[str, Any]:
         """The columns."""

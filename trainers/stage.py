@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from endpoints.settings import Endpoint
 from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
 from schemas.recipe import Name, Strict
@@ -246,6 +247,8 @@ class TrainConfig(Strict):
         if self.parallel.context > 1:
             if (self.rl.ratio, self.rl.aggregation) != ("token", "token"):
                 raise ValueError("parallel.context above 1 cuts answers in pieces: rl.ratio and aggregation by token")
+            if self.rl.served is not None and self.rl.served.importance != "token":
+                raise ValueError("parallel.context above 1 cuts answers in pieces: rl.served.importance by token")
             if self.rl.scored_by:
                 raise ValueError("reward models read whole answers: set parallel.context to 1")
         if self.schedule.steps is None:
@@ -289,7 +292,11 @@ class TrainConfig(Strict):
         if self.rl is not None:
             # Where a reward model lies decides nothing; which it is stands in `trainers.start.trajectory_digest`.
             places: dict[str, Any] = {"reward_models": {"__all__": {"path"}}, "gold": {"path"}}
-            left_out = dict.fromkeys(("slots", "judges", "held_out_prompts", "gold_window"), True) | places
+            left_out: dict[str, Any] = (
+                dict.fromkeys(("slots", "judges", "held_out_prompts", "gold_window"), True) | places
+            )
+            # What a server is told to do decides, and not where it is.
+            left_out["served"] = True if self.rl.served is None else set(Endpoint.model_fields) | {"weights"}
             kept["rl"] = self.rl.model_dump(mode="json", exclude=left_out)
         for part in ("reward", "dpo"):
             if (found := getattr(self, part)) is not None:

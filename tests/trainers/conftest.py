@@ -33,6 +33,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The task of `uses`: its corpus in `run`, and in `cold` a model that was begun on it."""
+    from tests.trainers.uses import make
+
+    return make(tmp_path_factory.mktemp("rl"))
+
+
 def stage(folder: Path, name: str, layout: str = "tensor: 1", *changes: tuple[str, str]) -> Path:
     """A stage's recipe in `folder`, with some of its text changed."""
     text = STAGE.format(layout=layout)

@@ -73,7 +73,7 @@ class LayerCache:
 
 
 class Cache:
-    """The caches of the layers that this rank holds, put behind its core attention while the block `with cache:` runs."""
+    """The caches of this rank's layers, put behind its core attention while the block `with cache:` runs."""
 
     def __init__(self, parts: Sequence[Any], slots: int, length: int) -> None:
         self.slots, self.length = slots, length

@@ -168,6 +168,12 @@ def _with_own_steps(optimizer: Any) -> None:
                 state["step"] = state["step"].clone()
 
 
+def save_weights(model: Sequence[Any], folder: Path) -> None:
+    """Write the weights alone, from all ranks together, and wait for it."""
+    strategy = TorchDistSaveShardedStrategy("torch_dist", 1, thread_count=1)
+    dist_checkpointing.save(model_state(model), str(folder), strategy, content_metadata=_sharding())
+
+
 def restore(folder: Path, model: Sequence[Any], optimizer: Any) -> Position:
     """Load weights and optimizer; layouts other than the saved one are resharded."""
     loaded = _load(_state(model, optimizer, loading=True), folder)

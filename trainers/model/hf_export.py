@@ -33,8 +33,11 @@ def newest_checkpoint(model: Path) -> Path:
     return found
 
 
-def hf_tensors(card: ModelCard, checkpoint: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    """Hugging Face tensors one after the other; LoRA updates are merged into the weights they belong to."""
+def hf_tensors(card: ModelCard, checkpoint: Path, untied: bool = False) -> Iterator[tuple[str, torch.Tensor]]:
+    """Hugging Face tensors one after the other; LoRA updates are merged into the weights they belong to.
+
+    `untied`: a matrix that is embedding and output in one is given twice.
+    """
     saved = SavedWeights(checkpoint)
     for weight in weights_of(card.model).values():
         if card.aspects and weight.name == "output_layer.weight":
@@ -45,13 +48,21 @@ def hf_tensors(card: ModelCard, checkpoint: Path) -> Iterator[tuple[str, torch.T
             up, down = saved.read(adapter + "lora_up"), saved.read(adapter + "lora_down")
             scale = card.lora.alpha / card.lora.rank
             whole = (whole.double() + scale * (up.double() @ down.double())).to(whole.dtype)
-        yield from hf_parts(weight, card.model, whole, card.vocabulary).items()
+        parts = hf_parts(weight, card.model, whole, card.vocabulary)
+        yield from parts.items()
+        if untied and weight.name == "embedding.word_embeddings.weight" and card.model.tie_embeddings:
+            yield "lm_head.weight", next(iter(parts.values())).clone()
     if card.aspects:
         yield "score.weight", saved.read(f"output_layer.{HEAD}")
 
 
-def export_hf(model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Path | None = None) -> list[Path]:
-    """Write the newest (or the given) checkpoint of `model` into the folder `to`; returns its files."""
+def export_hf(
+    model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Path | None = None, untied: bool = False
+) -> list[Path]:
+    """Write the newest (or the given) checkpoint of `model` into the folder `to`; returns its files.
+
+    `untied`: for servers that reload an output matrix only where it is a tensor of its own.
+    """
     if to.exists() and any(to.iterdir()):
         raise WrongCall(f"{to} is not empty; choose another folder")
     card = read_card(model)
@@ -59,8 +70,9 @@ def export_hf(model: Path, to: Path, dtype: Dtype | None = None, checkpoint: Pat
     temporary = to.with_name(f".{to.name}.part")
     remove_tree(temporary)
     make_folder(temporary)
-    written = _write_tensors(hf_tensors(card, source), temporary, getattr(torch, dtype) if dtype else None)
-    write_json(temporary / "config.json", _config(card, written))
+    written = _write_tensors(hf_tensors(card, source, untied), temporary, getattr(torch, dtype) if dtype else None)
+    config = _config(card, written)
+    write_json(temporary / "config.json", {**config, "tie_word_embeddings": False} if untied else config)
     _write_tokenizer(model, card, temporary)
     if to.exists():
         remove_tree(to)

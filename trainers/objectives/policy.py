@@ -68,6 +68,8 @@ class Policy:
         losses, chosen, sums = token_losses(
             new, batch["old"], batch["advantages"][:, 0], batch["loss_mask"], clip_low=rl.clip_low,
             clip_high=rl.clip_high, ratio=rl.ratio, reference=batch.get("frozen"), kl=rl.kl,
+            sampler=batch.get("sampler"), importance_cap=None if rl.served is None else rl.served.importance_cap,
+            importance="token" if rl.served is None else rl.served.importance,
         )  # fmt: skip
         told, weights = self._weighed(torch.where(chosen, losses, torch.zeros_like(losses)), chosen, batch)
         with torch.no_grad():

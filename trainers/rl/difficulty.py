@@ -20,7 +20,7 @@ from trainers.objectives.objective import objective_of
 from trainers.parallel.groups import start_parallel, stop_parallel
 from trainers.rl.pass_rates import COLUMNS, pass_rate_file
 from trainers.rl.prompts import AskedPrompt
-from trainers.rl.source import RolloutSource, bare
+from trainers.rl.source import RolloutSource
 from trainers.rl.stage import rollouts_of
 from trainers.stage import ParallelConfig, TrainConfig
 from trainers.start import find_start, write_card
@@ -45,7 +45,13 @@ def measure_pass_rates(
     manifest = load_manifest(manifest_path)
     check_tokenizer(manifest, folder)
     # All prompts, by the rules alone: neither reward models nor judges say how hard a question is.
-    changes: dict[str, Any] = {"samples": max(2, samples), "pass_rate": None, "reward_models": [], "gold": None}
+    changes: dict[str, Any] = {
+        "samples": max(2, samples),
+        "pass_rate": None,
+        "reward_models": [],
+        "gold": None,
+        "served": None,
+    }
     rl = config.rl.model_copy(update={**changes, "judge": None, "principles": None, "also": []})
     data = config.data.model_copy(update={"validation": 0.0})
     batch = config.batch.model_copy(update={"global_": rl.groups * rl.samples})
@@ -60,7 +66,7 @@ def measure_pass_rates(
             model = first_model(alone, start, drawn=True)
             learned = rollouts_of(alone, manifest, folder, Path(beside), start.vocabulary, 0, objective_of(alone))
             try:
-                _measure(learned.source, bare(model), path, asked[:16], told)
+                _measure(learned.source, model, path, asked[:16], told)
             finally:
                 learned.source.close()
     finally:
@@ -68,7 +74,9 @@ def measure_pass_rates(
     return path
 
 
-def _measure(source: RolloutSource, model: Sequence[Any], path: Path, asked: str, told: Callable[[int, int], None]) -> None:
+def _measure(
+    source: RolloutSource, model: Sequence[Any], path: Path, asked: str, told: Callable[[int, int], None]
+) -> None:
     known = read_parquet(path) if path.exists() else pl.DataFrame(schema=COLUMNS)
     done = set(known.filter(pl.col("model") == asked)["prompt"])
     left = [number for number, one in enumerate(source.prompts) if one.id not in done]

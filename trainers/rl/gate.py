@@ -43,17 +43,14 @@ def largest_drift(
     return float(worst)
 
 
-def check_parity(config: TrainConfig, model: Sequence[Any], objective: Objective, rollouts: Sequence[Rollout]) -> float:
-    """Refuse to begin where sampler and trainer disagree; returns by how much at most.
+def refuse_drift(worst: float, bound: float, precision: str, remedy: str = "") -> None:
+    """Refuse to begin where sampler and trainer disagree by more than a bound.
 
     Raises:
         CurateError: with the difference and the bound.
     """
-    worst = largest_drift(config, model, objective, rollouts)
-    bound = BOUNDS[config.precision]
     if not worst <= bound:
         raise CurateError(
             f"sampler and trainer differ by {worst:.2e} in a token's log-probability, more than {bound:.0e} in "
-            f"{config.precision}: what would be learned is not what was sampled"
+            f"{precision}: what would be learned is not what was sampled{remedy}"
         )
-    return worst

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from schemas.recipe import Strict
+from trainers.rl.served_settings import ServedConfig
 from verifiers.judging.settings import JudgeConfig, PrinciplesUse
 
 
@@ -43,6 +44,7 @@ class RlConfig(Strict):
     within the weights of their components; with `pass_rate` only those whose measured share of right answers
     lies between two bounds. `gold` is a reward that nothing is learned from: where the reward rises over
     `gold_window` batches while it falls, the stage stops.
+    `served`: another engine samples.
     More than `most_failed` of verdicts failed in a batch stop the stage.
     """
 
@@ -56,6 +58,7 @@ class RlConfig(Strict):
     think_tokens: int | None = Field(None, ge=1)
     stop: list[str] = []
     slots: int = Field(64, ge=1)
+    served: ServedConfig | None = None
     rounds: int = Field(3, ge=1)
     revisit: int = Field(2, ge=0)
     normalise: Literal["std", "none", "leave_one_out"] = "std"
@@ -91,6 +94,10 @@ class RlConfig(Strict):
             raise ValueError("over_long_buffer is above max_tokens")
         if self.think_tokens is not None and self.think_tokens >= self.max_tokens:
             raise ValueError("think_tokens must leave room for an answer below max_tokens")
+        if self.served is not None and self.think_tokens is not None:
+            raise ValueError(
+                "think_tokens: a server cannot be told to close a thought; sample in process, or leave it out"
+            )
         if not all(self.stop):
             raise ValueError("stop: an empty text would end every answer")
         if self.pass_rate is not None and not 0 <= self.pass_rate[0] < self.pass_rate[1] <= 1:

@@ -29,7 +29,7 @@ from trainers.objectives.objective import Objective
 from trainers.objectives.policy import sampling_of
 from trainers.parallel.groups import is_first
 from trainers.parallel.waiting import first_only
-from trainers.rl.gate import check_parity
+from trainers.rl.gate import BOUNDS, SEQUENCES, largest_drift, refuse_drift
 from trainers.rl.judging import StageJudges
 from trainers.rl.order import Order
 from trainers.rl.prompts import AskedPrompt, strata_of
@@ -37,6 +37,7 @@ from trainers.rl.reward_models import RewardModel, score
 from trainers.rl.rewards import give_advantages, judge, shares_of_advantage
 from trainers.rl.rollout_files import read_rollouts, write_rollouts
 from trainers.rl.rows import collated, padded_width
+from trainers.rl.served import REMEDY, ServedPolicy, look_again
 from trainers.stage import TrainConfig
 
 
@@ -60,6 +61,7 @@ class RolloutSource:
         self.strata = strata_of(self.prompts, config.rl)
         self.chosen = canonical_digest([one.id for one in self.prompts])
         self.order = Order(self.strata, config.seed)
+        self.served = None if self.rl.served is None else ServedPolicy(config, out, ends)
         self.judges = StageJudges.of(self.rl, out) if is_first() else None
         self.rollouts: list[Rollout] = []
         self.values: dict[str, Any] = {}
@@ -97,13 +99,29 @@ class RolloutSource:
         batch, self.phase = divmod(step - 1, self.config.updates)
         self.values = {}
         if self.phase == 0:
-            self.rollouts = self._sampled(bare(model), batch)
-            if not self.agreed:
-                self.values["sampler_drift"] = check_parity(self.config, model, self.objective, self.rollouts)
-                self.agreed = True
+            if self.served is not None and self.served.hand_over(model, batch, step - 1):
+                self.agreed = False
+            self.rollouts = self._sampled(model, batch)
+            if self.served is not None:
+                look_again(self.config, model, self.objective, self.rollouts)
+                self.values.update(self.served.measures(self.rollouts, step - 1))
+            self._check_parity(model)
             if is_first():
                 write_rollouts(self.out, batch, self.rollouts, {**self.order.state(), "prompts": self.chosen})
             torch.distributed.barrier()
+
+    def _check_parity(self, model: Sequence[Any]) -> None:
+        """Before a call's first batch, or that of a server's new weights, is learned from: both agree on its tokens."""
+        if self.agreed:
+            return
+        if self.served is None:
+            worst, bound, remedy = largest_drift(self.config, model, self.objective, self.rollouts), None, ""
+        else:
+            worst, bound = self.served.largest_drift(self.rollouts[:SEQUENCES]), self.served.served.most_drift
+            remedy = "; " + REMEDY[self.served.served.engine]
+        refuse_drift(worst, bound or BOUNDS[self.config.precision], self.config.precision, remedy)
+        self.values["sampler_drift"] = worst
+        self.agreed = True
 
     def _sampled(self, model: Sequence[Any], batch: int) -> list[Rollout]:
         rl = self.rl
@@ -148,17 +166,15 @@ class RolloutSource:
             asked.append(Asked(self.prompts[number].ids, number, range(first, first + count)))
             seen[number] += 1
         mine = asked[rank::size]
-        answers = generate(
-            model,
-            mine,
-            sampling_of(self.rl),
-            self.ends,
-            self.vocabulary,
-            self.config.seed,
-            batch,
-            self.rl.slots,
-            self.limits,
-        )
+        if self.served is not None:
+            numbered = {(one.number, one.samples.start) for one in mine}
+            told = self.served.answers(asked, self.config.seed, batch)
+            answers = [one for one in told if (one.prompt, one.sample // count * count) in numbered]
+        else:
+            answers = generate(
+                bare(model), mine, sampling_of(self.rl), self.ends, self.vocabulary, self.config.seed, batch,
+                self.rl.slots, self.limits,
+            )  # fmt: skip
         own = [self.rollout(answer, self.prompts[answer.prompt]) for answer in answers]
         score(own, self.models, self.config)
         found: list[list[Rollout]] = [own]

@@ -53,5 +53,7 @@ def rollouts_of(
     if isinstance(objective, Policy):
         objective.vocabulary = min(vocabulary, loaded.vocabulary)
     models = [load_reward_model(config, use, manifest) for use in config.rl.scored_by]
-    source = RolloutSource(config, learned, tokenizer, ends, min(vocabulary, loaded.vocabulary), out, step, objective, models)
+    source = RolloutSource(
+        config, learned, tokenizer, ends, min(vocabulary, loaded.vocabulary), out, step, objective, models
+    )
     return Rollouts(source, held[: config.rl.held_out_prompts])
