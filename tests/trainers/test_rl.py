@@ -227,14 +227,14 @@ def test_what_cannot_be_is_refused(asked: Path, tmp_path: Path) -> None:
     ):
         path = recipe(asked, tmp_path, "refused", *changes)
         run(1, [job(path, asked / "run", tmp_path / "refused", refused=told)])
-    for change, told in (
-        (("tensor: 1", "pipeline: 2"), "set pipeline and context to 1"),
+    for *wrong, told in (
+        (("tensor: 1", "context: 2"), ("rl: {", "rl: {aggregation: sequence, "), "ratio and aggregation by token"),
         (("steps: 6", "epochs: 1"), "schedule.steps"),
         (("global: 96", "global: 36"), "must be a multiple of batch.global"),
         (("stage: rl_reasoning", "stage: sft"), "no other stage has"),
     ):
         with pytest.raises(WrongCall, match=told):
-            load_stage(recipe(asked, tmp_path, "wrong", change))
+            load_stage(recipe(asked, tmp_path, "wrong", *wrong))
 
 
 def test_mastered_prompts_come_again_later_and_the_order_resumes() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,26 +40,35 @@ def measure_pass_rates(
     Raises:
         WrongCall: where the recipe is no stage of reinforcement learning, or has no parent.
     """
+    with answering(config, manifest_path, max(2, samples)) as (source, model, asked):
+        folder = manifest_path if manifest_path.is_dir() else manifest_path.parent
+        path = pass_rate_file(folder, config.data.mixture)
+        _measure(source, model, path, asked, told)
+    return path
+
+
+@contextmanager
+def answering(
+    config: TrainConfig, manifest_path: Path, samples: int
+) -> Iterator[tuple[RolloutSource, Sequence[Any], str]]:
+    """All prompts of a stage's mixture, its parent that answers them, and a digest of both, in this process alone.
+
+    Raises:
+        WrongCall: where the recipe is no stage of reinforcement learning, or has no parent.
+    """
     if config.rl is None or config.parent is None:
         raise WrongCall("give the recipe of an rl stage, and the model that answers (--from)")
     folder = manifest_path if manifest_path.is_dir() else manifest_path.parent
     manifest = load_manifest(manifest_path)
     check_tokenizer(manifest, folder)
     # All prompts, by the rules alone: neither reward models nor judges say how hard a question is.
-    changes: dict[str, Any] = {
-        "samples": max(2, samples),
-        "pass_rate": None,
-        "reward_models": [],
-        "gold": None,
-        "served": None,
-    }
-    rl = config.rl.model_copy(update={**changes, "judge": None, "principles": None, "also": []})
+    changes: dict[str, Any] = {"samples": samples, "pass_rate": None, "reward_models": [], "gold": None}
+    rl = config.rl.model_copy(update={**changes, "served": None, "judge": None, "principles": None, "also": []})
     data = config.data.model_copy(update={"validation": 0.0})
     batch = config.batch.model_copy(update={"global_": rl.groups * rl.samples})
     alone = config.model_copy(update={"rl": rl, "data": data, "batch": batch, "parallel": ParallelConfig()})
     start = find_start(alone, manifest)
     asked = canonical_digest([start.parents, samples, rl.temperature, rl.top_p, rl.top_k, rl.max_tokens, config.seed])
-    path = pass_rate_file(folder, config.data.mixture)
     start_parallel(alone)
     try:
         with tempfile.TemporaryDirectory() as beside:
@@ -66,12 +76,11 @@ def measure_pass_rates(
             model = first_model(alone, start, drawn=True)
             learned = rollouts_of(alone, manifest, folder, Path(beside), start.vocabulary, 0, objective_of(alone))
             try:
-                _measure(learned.source, model, path, asked[:16], told)
+                yield learned.source, model, asked[:16]
             finally:
                 learned.source.close()
     finally:
         stop_parallel()
-    return path
 
 
 def _measure(
