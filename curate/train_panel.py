@@ -107,6 +107,8 @@ def _add_rewards(grid: Table, rewarded: list[dict[str, Any]]) -> None:
     """What a batch of rollouts tells."""
     last = rewarded[-1]
     grid.add_row("reward", f"{last['reward']:.3f}  {curve([one['reward'] for one in rewarded])}")
+    if parts := last.get("reward_by"):
+        grid.add_row("by part", ", ".join(f"{name.rsplit('/', 1)[-1]} {value:.3f}" for name, value in parts.items()))
     grid.add_row("answers", f"{last['right_share']:.0%} right, {last['unparsed_share']:.0%} unparsed, {last['failed_share']:.0%} without verdict")  # fmt: skip # noqa: E501
     grid.add_row("length", f"{last['answer_tokens']:.0f} tokens, {last['truncated_share']:.0%} cut")
     grid.add_row("groups", f"{last['flat_groups_share']:.0%} without variance, {last['mastered_prompts']:.0f} prompts mastered")  # fmt: skip # noqa: E501

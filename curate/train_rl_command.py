@@ -17,6 +17,7 @@ def rl_group() -> None:
       curate train rl difficulty recipes/train/rl_reasoning.yaml --manifest runs/medical --from models/cold_start
       curate train rl rescore models/rl_reasoning
       curate train rl packet models/rl_alignment --to packet
+      curate train rl label packet/packet.csv --to labels.csv --url http://judge:8000/v1 --model judge
     """
 
 
@@ -48,6 +49,7 @@ def difficulty_command(recipe: Path, manifest: Path, parent: Path | None, sample
     if parent is not None:
         config = config.model_copy(update={"parent": str(parent)})
     from trainers.rl.difficulty import measure_pass_rates
+    from trainers.rl.pass_rates import scales
 
     columns = (TextColumn("prompts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -64,6 +66,8 @@ def difficulty_command(recipe: Path, manifest: Path, parent: Path | None, sample
     ).len()  # fmt: skip
     for name, count in sorted(bins.iter_rows()):
         click.echo(f"pass rate {name}: {count} prompts", err=True)
+    for name, mean, deviation in scales(rates):
+        click.echo(f"scores of {name}: {{mean: {mean:.3f}, deviation: {deviation:.3f}}}", err=True)
     click.echo(str(path))
 
 
@@ -93,6 +97,53 @@ def packet_command(model: Path, to: Path, count: int, batches: int) -> None:
     for path in write_packet(to, doubts):
         click.echo(str(path))
     click.echo(f"{len(doubts)} pairs", err=True)
+
+
+@rl_group.command("label")
+@click.argument("packet", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The CSV with the labels.")
+@click.option("--url", required=True, help="An OpenAI-compatible server, up to and with /v1.")
+@click.option("--model", required=True, help="The judging model's name there.")
+@click.option("--key-variable", help="The environment variable that holds the server's key.")
+@click.option("--votes", type=click.IntRange(1, 32), default=2, show_default=True, help="In each order of the answers.")
+@click.option("--json", "as_json", is_flag=True, help="What came of it as JSON.")
+def label_command(
+    packet: Path, to: Path, url: str, model: str, key_variable: str | None, votes: int, as_json: bool
+) -> None:
+    """Let a judging model label the pairs of PACKET (packet.csv), with its reasoning.
+
+    Each pair is shown in both orders; a preference that turns with the order is a tie. Labels that people gave
+    stay, and the judge's agreement with them is told: label a few by hand before you believe the others. The CSV
+    is a source of preferences (`preferences: labels`). Judgements are kept beside it and not asked for twice.
+
+    \b
+    Examples:
+      curate train rl label packet/packet.csv --to labels.csv --url http://127.0.0.1:8000/v1 --model judge
+    """
+    from dataclasses import asdict
+
+    from pydantic import ValidationError
+
+    from endpoints.ledger import Ledger
+    from endpoints.settings import Endpoint
+    from schemas.errors import WrongCall
+    from trainers.preference.judged_packets import label_packet
+
+    try:
+        endpoint = Endpoint(url=url, model=model, key_variable=key_variable)
+    except ValidationError as error:
+        raise WrongCall(f"--url: {error.errors()[0]['msg']}") from None
+    told = label_packet(packet, to, endpoint, votes, Ledger(to.with_name(f"{to.stem}-judgements")))
+    if as_json:
+        click.echo(json.dumps(asdict(told)))
+    click.echo(f"{told.pairs} pairs: {told.preferred} preferred, {told.ties} ties, {told.unread} unreadable", err=True)
+    if told.agreed is not None:
+        kappa = "" if told.kappa is None else f", kappa {told.kappa:.2f}"
+        click.echo(
+            f"people labelled {told.compared} of them, and the judge agrees on {told.agreed:.0%}{kappa}", err=True
+        )
+    if not as_json:
+        click.echo(str(to))
 
 
 @rl_group.command("rescore")

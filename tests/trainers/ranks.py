@@ -240,6 +240,22 @@ def pack_and_alone(config: str, manifest: str) -> None:
     stop_parallel()
 
 
+def greedy(config: str, manifest: str, out: str, tokens: int) -> None:
+    """The likeliest answers to the prompts of a stage of reinforcement learning, prompt and answer, as JSON."""
+    from trainers.generation.generate import Asked, generate
+    from trainers.generation.sampling import Sampling
+    from trainers.rl.difficulty import answering
+    from trainers.rl.source import bare
+    from trainers.stage import load_stage
+
+    with answering(load_stage(Path(config)), Path(manifest), 1) as (source, model, _):
+        asked = [Asked(one.ids, number, range(1)) for number, one in enumerate(source.prompts)]
+        sampling = Sampling(temperature=0.0, max_tokens=tokens)
+        answers = generate(bare(model), asked, sampling, source.ends, source.vocabulary, 0, 0)
+        told = [[list(asked[one.prompt].ids), one.ids] for one in answers]
+    Path(out).write_text(json.dumps(told))
+
+
 def resave(config: str, manifest: str, source: str, out: str) -> None:
     """Load a checkpoint in the layout of `config`, whichever saved it, and save it again as a model of its own."""
     import shutil

@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.headers.append(dict(self.headers))
         told = json.loads(body["messages"][1]["content"])
         words, finish = _said(told, body.get("seed", 0)), "stop"
-        if "TRUNCATE" in told["answer"]:
+        if "TRUNCATE" in told.get("answer", ""):
             finish = "length"
         self._reply(200, {"choices": [{"message": {"content": words}, "finish_reason": finish}], "usage": {"prompt_tokens": 5, "completion_tokens": 3}})  # fmt: skip
 
@@ -60,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _said(told: dict[str, Any], vote: int) -> str:
+    if "answer_a" in told:
+        return _preferred(told)
     answer = " ".join(told["answer"].split())
     if "GARBAGE" in answer:
         return 'right! {"verdict": "right"'
@@ -72,6 +74,15 @@ def _said(told: dict[str, Any], vote: int) -> str:
     if "SPLIT" in answer and vote % 2:
         state = "right"
     return f'```json\n{{"verdict": "{state}", "why": "it says so"}}\n```'
+
+
+def _preferred(told: dict[str, Any]) -> str:
+    """The answer with a dose is better; of others the first, whichever that is."""
+    one, other = told["answer_a"], told["answer_b"]
+    if "GARBAGE" in one + other:
+        return "both!"
+    choice = "a" if ("mg" in one) >= ("mg" in other) else "b"
+    return json.dumps({"reasoning": f"in {told['aspect']} it names a dose", "preferred": choice})
 
 
 @contextmanager

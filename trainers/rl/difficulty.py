@@ -87,6 +87,8 @@ def _measure(
     source: RolloutSource, model: Sequence[Any], path: Path, asked: str, told: Callable[[int, int], None]
 ) -> None:
     known = read_parquet(path) if path.exists() else pl.DataFrame(schema=COLUMNS)
+    if known.columns != list(COLUMNS):  # measured by an earlier version
+        known = pl.DataFrame(schema=COLUMNS)
     done = set(known.filter(pl.col("model") == asked)["prompt"])
     left = [number for number, one in enumerate(source.prompts) if one.id not in done]
     told(len(source.prompts) - len(left), len(source.prompts))
@@ -110,5 +112,6 @@ def _row(prompt: AskedPrompt, group: Sequence[Rollout], asked: str) -> dict[str,
         "failed": len(group) - len(judged),
         "pass_rate": sum(one.state == "right" for one in judged) / len(judged) if judged else None,
         "mean_score": sum(one.reward or 0.0 for one in judged) / len(judged) if judged else None,
+        "mean_square": sum((one.reward or 0.0) ** 2 for one in judged) / len(judged) if judged else None,
         "model": asked,
     }

@@ -22,6 +22,7 @@ COLUMNS = {
     "failed": pl.Int32(),  # answers without a verdict, which count for nothing
     "pass_rate": pl.Float64(),  # share of right answers; null where none had a verdict
     "mean_score": pl.Float64(),
+    "mean_square": pl.Float64(),  # of the scores
     "model": pl.String(),
 }
 
@@ -29,6 +30,18 @@ COLUMNS = {
 def pass_rate_file(folder: Path, mixture: str) -> Path:
     """Where the pass rates of a mixture's prompts lie."""
     return folder / f"pass-rates-{mixture}.parquet"
+
+
+def scales(rates: pl.DataFrame) -> list[tuple[str, float, float]]:
+    """Mean and deviation of the scores that each verifier gave, as `rl.scales` wants them."""
+    told = (
+        rates.group_by("verifier")
+        .agg(pl.col("mean_score").mean().alias("mean"), pl.col("mean_square").mean().alias("square"))
+        .drop_nulls()
+        .with_columns((pl.col("square") - pl.col("mean") ** 2).clip(0).sqrt().alias("deviation"))
+        .sort("verifier")
+    )
+    return list(told.select("verifier", "mean", "deviation").iter_rows())
 
 
 def between(

@@ -68,6 +68,9 @@ def read_prompts(config: TrainConfig, manifest: Manifest, folder: Path) -> tuple
         )
     if config.rl.pass_rate is not None:
         found = between(found, *config.rl.pass_rate, folder, config.data.mixture)
+    for name in config.rl.scales:
+        if name != "principles":
+            VERIFIERS.get(name)
     for one in found.values():
         VERIFIERS.get(one.verifier).read(one.reference)
     share = int(config.data.validation * 2**32)

@@ -16,12 +16,13 @@ from schemas.verdict import Verdict
 from trainers.rl.advantages import group_advantages
 from trainers.rl.judging import StageJudges
 from trainers.rl.prompts import AskedPrompt
-from trainers.rl.settings import Also, RewardModelUse, RlConfig
+from trainers.rl.settings import Also, RewardModelUse, RlConfig, Scale
 from verifiers.bounded import Question
 from verifiers.judging.principles import HARD
 from verifiers.open_question import OPEN
 
 PRINCIPLES = "principles"  # what their verdict is called among those of verifiers
+AS_IT_IS = Scale()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def _reward(told: Sequence[Judged], rollout: Rollout, rl: RlConfig) -> None:
         score = rl.unparsed if number == 0 and one.verdict.state == "unparsed" else one.verdict.score
         if one.weight:
             name = one.verifier if number == 0 or one.verifier == PRINCIPLES else f"also/{number}/{one.verifier}"
-            parts[name] = (one.weight, score)
+            scale = rl.scales.get(one.verifier, AS_IT_IS)
+            parts[name] = (one.weight, (score - scale.mean) / scale.deviation)
     scores = json.loads(rollout.scores)
     for use in rl.reward_models:
         parts.update({f"{use.path}/{name}": (weight, scores[use.path][name]) for name, weight in use.weights.items()})
@@ -128,6 +130,16 @@ def _gold(told: Sequence[Judged], rollout: Rollout, rl: RlConfig) -> float | Non
     if rl.gold is None or told[-1].verdict.state == "failed":
         return None
     return told[-1].verdict.score
+
+
+def mean_parts(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """The mean score of each part of the reward, over the answers that have it."""
+    found: dict[str, list[float]] = {}
+    for one in rollouts:
+        if one.reward is not None:
+            for name, (_, score) in json.loads(one.parts).items():
+                found.setdefault(name, []).append(score)
+    return {name: float(np.mean(scores)) for name, scores in sorted(found.items())}
 
 
 def shares_of_advantage(groups: Sequence[Sequence[Rollout]]) -> dict[str, float]:

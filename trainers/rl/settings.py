@@ -29,6 +29,13 @@ class RewardModelUse(Strict):
     weights: dict[str, float] = Field(min_length=1)
 
 
+class Scale(Strict):
+    """Mean and deviation that a verifier's scores are standardised by; they are measured once and do not change."""
+
+    mean: float = 0.0
+    deviation: float = Field(1.0, gt=0)
+
+
 class RlConfig(Strict):
     """GRPO (Shao et al. 2024) with the changes of DAPO, Dr. GRPO and GSPO by choice.
 
@@ -38,7 +45,9 @@ class RlConfig(Strict):
     of the loss (`mask`), or lose up to `over_long_penalty` of reward over the last `over_long_buffer`
     tokens (`shape`). `think_tokens`: a thought that is longer is closed; `stop`: texts that end an answer.
     `unparsed`: the reward of an answer that commits itself to nothing. `vetoes`: what a flag takes from the
-    reward. `rule_weight`: what a prompt's own verifier weighs beside `also` and `reward_models`. `judge`
+    reward. `scales`: by which statistics a
+    verifier's scores are standardised, by its name, where they are not taken as they are (`curate train rl difficulty`
+    tells them). `rule_weight`: what a prompt's own verifier weighs beside `also` and `reward_models`. `judge`
     decides where the rule reads nothing; `principles` weigh beside it. `candidates` times `groups` prompts are
     answered, and those whose rewards differ most are learned. Prompts are drawn from `strata` in equal shares,
     within the weights of their components; with `pass_rate` only those whose measured share of right answers
@@ -72,6 +81,7 @@ class RlConfig(Strict):
     over_long_buffer: int = Field(64, ge=1)
     over_long_penalty: float = Field(0.5, ge=0)
     also: list[Also] = []
+    scales: dict[str, Scale] = {}
     rule_weight: float = Field(1.0, ge=0)
     reward_models: list[RewardModelUse] = []
     judge: JudgeConfig | None = None

@@ -34,7 +34,7 @@ from trainers.rl.judging import StageJudges
 from trainers.rl.order import Order
 from trainers.rl.prompts import AskedPrompt, strata_of
 from trainers.rl.reward_models import RewardModel, score
-from trainers.rl.rewards import give_advantages, judge, shares_of_advantage
+from trainers.rl.rewards import give_advantages, judge, mean_parts, shares_of_advantage
 from trainers.rl.rollout_files import read_rollouts, write_rollouts
 from trainers.rl.rows import collated, padded_width
 from trainers.rl.served import REMEDY, ServedPolicy, look_again
@@ -230,6 +230,7 @@ class RolloutSource:
             "scoring_seconds": scoring,
             **(self.judges.agreement.told() if self.judges is not None and self.rl.judge is not None else {}),
             **({"gold_reward": float(np.mean(gold))} if gold else {}),
+            **({"reward_by": means} if len(means := mean_parts(every)) > 1 else {}),
             **({"share_of_advantage": shares} if len(shares := shares_of_advantage(groups)) > 2 else {}),
             "mastered_prompts": float(len(self.order.mastered)),
             "prompt_epoch": float(self.order.epoch),
