@@ -293,10 +293,11 @@ class TrainConfig(Strict):
             # Where a reward model lies decides nothing; which it is stands in `trainers.start.trajectory_digest`.
             places: dict[str, Any] = {"reward_models": {"__all__": {"path"}}, "gold": {"path"}}
             left_out: dict[str, Any] = (
-                dict.fromkeys(("slots", "judges", "held_out_prompts", "gold_window"), True) | places
+                dict.fromkeys(("slots", "judges", "held_out_prompts", "gold_window", "hang_seconds"), True) | places
             )
             # What a server is told to do decides, and not where it is.
             left_out["served"] = True if self.rl.served is None else set(Endpoint.model_fields) | {"weights"}
+            left_out |= {} if self.rl.scales else {"scales": True}
             kept["rl"] = self.rl.model_dump(mode="json", exclude=left_out)
         for part in ("reward", "dpo"):
             if (found := getattr(self, part)) is not None:

@@ -47,6 +47,7 @@ from trainers.model.reward_head import is_head
 from trainers.objectives.objective import objective_of
 from trainers.parallel.groups import is_first, start_parallel, stop_parallel
 from trainers.parallel.waiting import first_alone
+from trainers.parallel.watchdog import Watchdog
 from trainers.preference.quality_hook import RewardQuality
 from trainers.rl.stage import rollouts_of
 from trainers.stage import TrainConfig, load_stage
@@ -68,11 +69,16 @@ def train_stage(
     start = find_start(config, manifest)
     start_parallel(config)
     try:
-        with _only_writer(out, config.name):
+        with _only_writer(out, config.name), _watched(config):
             experiment(config, manifest, folder, out, start, stop_after, quiet, signals or StopSignals()).train()
     finally:
         unset_num_microbatches_calculator()
         stop_parallel()
+
+
+def _watched(config: TrainConfig) -> contextlib.AbstractContextManager[object]:
+    """Reinforcement learning waits for samplers, servers and judges: what hangs there is named."""
+    return contextlib.nullcontext() if config.rl is None else Watchdog(config.rl.hang_seconds)
 
 
 @contextlib.contextmanager

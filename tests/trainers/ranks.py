@@ -256,6 +256,26 @@ def greedy(config: str, manifest: str, out: str, tokens: int) -> None:
     Path(out).write_text(json.dumps(told))
 
 
+def hang(bound: float) -> None:
+    """The second rank stands still within its work, and the first one waits for it."""
+    import torch
+
+    from trainers.parallel.watchdog import Watchdog, bounded_elsewhere, tick
+
+    rank = torch.distributed.get_rank()
+    with Watchdog(bound):
+        with bounded_elsewhere("asking a judge"):
+            time.sleep(1.5 * bound)
+        tick("working")
+        if rank == 1:
+            tick("sampling token 7 of prompt 3")
+            time.sleep(600)
+        for _ in range(10):
+            time.sleep(bound / 20)
+            tick("gathering answers")
+        torch.distributed.barrier()
+
+
 def resave(config: str, manifest: str, source: str, out: str) -> None:
     """Load a checkpoint in the layout of `config`, whichever saved it, and save it again as a model of its own."""
     import shutil

@@ -114,7 +114,7 @@ def test_rollouts_tell_everything(asked: Path, tmp_path: Path) -> None:
         "told",
         (
             "rl: {",
-            "rl: {also: [{verifier: format, reference: {chars: [0, 40]}, weight: 0.5}], temperature: 0.7, top_p: 0.9, ",
+            "rl: {scales: {format: {mean: 0.5, deviation: 0.25}}, also: [{verifier: format, reference: {chars: [0, 40]}, weight: 0.5}], temperature: 0.7, top_p: 0.9, ",
         ),
         steps=1,
     )
@@ -126,7 +126,8 @@ def test_rollouts_tell_everything(asked: Path, tmp_path: Path) -> None:
         assert len(row["ids"]) == len(row["log_probabilities"])
         verdicts = json.loads(row["verdicts"])
         assert [one["verifier"] for one in verdicts] == ["format", "format"]
-        assert row["reward"] == pytest.approx((verdicts[0]["score"] + 0.5 * verdicts[1]["score"]) / 1.5)
+        own, other = ((one["score"] - 0.5) / 0.25 for one in verdicts)
+        assert row["reward"] == pytest.approx((own + 0.5 * other) / 1.5)
         assert row["question"].startswith("What is")
     group = [row["reward"] for row in rows if row["number"] == rows[0]["number"]]
     mean = sum(group) / len(group)

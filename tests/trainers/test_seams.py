@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_two_trainings_on_one_folder_are_refused(corpus: Path, tmp_path: Path) -
             ],
         )
     assert not list(out.glob("*")), "nothing was written"
+
+
+def test_a_rank_that_hangs_is_named_and_ends_the_others() -> None:
+    begun = time.monotonic()
+    told = "".join(run(2, [("hang", {"bound": 2.0})], check=False))
+    assert "rank 1 has not moved for" in told, told[-2000:]
+    assert "sampling token 7 of prompt 3" in told
+    assert time.monotonic() - begun < 60

@@ -21,6 +21,7 @@ from trainers.generation.cache import Cache
 from trainers.generation.limits import Limits
 from trainers.generation.row import from_the_last, row_output
 from trainers.generation.sampling import Sampling, draw, uniform
+from trainers.parallel.watchdog import tick
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ class _Engine:
                     if not left[one.number]:
                         del read[one.number]
             if self.running:
+                tick(f"sampling token {len(self.running[0].answer.ids)} of prompt {self.running[0].answer.prompt}")
                 self._go_on()
         return self.done
 

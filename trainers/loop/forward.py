@@ -14,6 +14,7 @@ from trainers.loop.entropy import entropy_step
 from trainers.model.bounds import remember_bounds
 from trainers.model.lora import base_alone
 from trainers.objectives.objective import Batch, Objective, Told
+from trainers.parallel.watchdog import tick
 from trainers.stage import TrainConfig
 
 
@@ -37,6 +38,7 @@ def _sums(
 
 def forward_step(objective: Objective, tags: int, batches: Iterator[Batch], model: Any) -> tuple[torch.Tensor, Any]:
     """One micro-batch through this rank's part of the model, as Megatron's schedules call it."""
+    tick("learning from a micro-batch")
     batch = on_device(next(batches))
     output = _called(objective, batch, model, objective.inputs(batch))
     return output, functools.partial(_sums, objective, batch, tags)

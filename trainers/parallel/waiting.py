@@ -17,6 +17,7 @@ import torch
 
 from schemas.errors import CurateError
 from trainers.parallel.groups import is_first
+from trainers.parallel.watchdog import bounded_elsewhere, tick
 
 Built = TypeVar("Built")
 BEAT_SECONDS = 1.0
@@ -35,11 +36,12 @@ def first_only(work: Callable[[], Built]) -> Built | None:
     global _uses
     _uses += 1
     if torch.distributed.get_world_size() == 1:
-        return work()
+        with bounded_elsewhere("working alone"):
+            return work()
     store: Any = torch.distributed.distributed_c10d._get_default_store()
     name = f"first-alone-{_uses}"
     if is_first():
-        with _Beating(store, name):
+        with _Beating(store, name), bounded_elsewhere("working alone"):
             built = work()
         store.set(f"{name}/done", "1")
         return built
@@ -74,6 +76,7 @@ class _Beating:
 def _wait(store: Any, name: str) -> None:
     beat, heard = -1, time.monotonic()
     while not store.check([f"{name}/done"]):
+        tick("waiting for the first rank, which gives signs of life")
         if store.check([f"{name}/failed"]):
             store.wait([f"{name}/failed"], timedelta(seconds=5))
             raise CurateError(f"the first rank failed: {store.get(f'{name}/failed').decode()}")

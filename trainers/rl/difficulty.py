@@ -62,7 +62,7 @@ def answering(
     manifest = load_manifest(manifest_path)
     check_tokenizer(manifest, folder)
     # All prompts, by the rules alone: neither reward models nor judges say how hard a question is.
-    changes: dict[str, Any] = {"samples": samples, "pass_rate": None, "reward_models": [], "gold": None}
+    changes: dict[str, Any] = {"samples": samples, "pass_rate": None, "reward_models": [], "gold": None, "scales": {}}
     rl = config.rl.model_copy(update={**changes, "served": None, "judge": None, "principles": None, "also": []})
     data = config.data.model_copy(update={"validation": 0.0})
     batch = config.batch.model_copy(update={"global_": rl.groups * rl.samples})

@@ -8,6 +8,7 @@ from trainers.generation.generate import Asked, generate
 from trainers.generation.sampling import Sampling
 from trainers.loop.experiment import Experiment, Hook, Step
 from trainers.parallel.groups import is_first
+from trainers.parallel.waiting import first_only
 from trainers.rl.prompts import AskedPrompt
 from trainers.rl.reward_models import score
 from trainers.rl.rewards import judge
@@ -50,9 +51,8 @@ def held_out_rewards(run: Experiment, prompts: list[AskedPrompt]) -> tuple[float
     )
     rollouts = [source.rollout(answer, prompts[answer.prompt]) for answer in answers]
     score(rollouts, source.models, run.config)
-    if source.judges is None:
-        return float("nan"), float("nan")
-    judge(rollouts, prompts, source.rl, source.judges)
+    judges = source.judges
+    first_only(lambda: judge(rollouts, prompts, source.rl, judges) if judges is not None else None)
     rewards = [one.reward for one in rollouts if one.reward is not None]
     return float(np.mean(rewards)) if rewards else float("nan"), sum(one.state == "right" for one in rollouts) / len(
         rollouts

@@ -53,7 +53,7 @@ class RlConfig(Strict):
     within the weights of their components; with `pass_rate` only those whose measured share of right answers
     lies between two bounds. `gold` is a reward that nothing is learned from: where the reward rises over
     `gold_window` batches while it falls, the stage stops.
-    `served`: another engine samples.
+    `served`: another engine samples. A rank that does not move for `hang_seconds` is named, and ends the stage.
     More than `most_failed` of verdicts failed in a batch stop the stage.
     """
 
@@ -68,6 +68,7 @@ class RlConfig(Strict):
     stop: list[str] = []
     slots: int = Field(64, ge=1)
     served: ServedConfig | None = None
+    hang_seconds: float = Field(900.0, gt=0)
     rounds: int = Field(3, ge=1)
     revisit: int = Field(2, ge=0)
     normalise: Literal["std", "none", "leave_one_out"] = "std"
