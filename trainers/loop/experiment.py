@@ -126,8 +126,10 @@ class Experiment:
         rate = set_rate(config, self.optimizer, self.factors, number, self.total)
         self.source.prepare(self.model, number)
         batches = self.source.micro_batches(config.micro_batches(number))
+        prepared = looked = time.perf_counter()
         if self.objective.frozen:
             batches = beside_frozen(config, self.frozen, self.objective, batches)
+            looked = time.perf_counter()
         for part in self.model:
             part.zero_grad_buffer()
         self.optimizer.zero_grad()
@@ -150,6 +152,9 @@ class Experiment:
             **self.objective.log(told),
             "first_sample": step.first,
             "batch": size,
+            "seconds": seconds,
+            "batch_seconds": prepared - started,
+            **({"frozen_seconds": looked - prepared} if self.objective.frozen else {}),
             **self._speed(size, seconds),
             "data_wait_share": (self.source.waited - waited) / seconds,
             "memory_bytes": memory_bytes(),
