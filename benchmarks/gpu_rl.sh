@@ -33,7 +33,7 @@ from trainers.stage import TrainConfig
 
 base, bandwidth = Path(sys.argv[1]), float(sys.argv[2])
 told = json.loads((base / "config.json").read_text())
-shape, vocabulary = from_hf_config(told, base), told["vocab_size"]
+shape, vocabulary = from_hf_config(told, str(base))
 stage = TrainConfig.model_validate(
     {"name": "b", "precision": "bf16", "model": shape.model_dump(), "schedule": {"steps": 1}, "data": {"sequence_length": 1024}}
 )

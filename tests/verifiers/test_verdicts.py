@@ -18,12 +18,13 @@ from verifiers.audit import Audit, bundled, read_cases
 from verifiers.bounded import Judges, Question
 from verifiers.verifier import VERIFIERS
 
-NAMES = ["calculation", "diagnosis", "exam", "format", "label", "medication", "tests"]
+NAMES = ["calculation", "diagnosis", "exam", "exam_series", "format", "label", "medication", "tests"]
 SHARED_CASES = REPOSITORY.parent / "shared" / "cases" / "verifiers"
 REFERENCES = {
     "calculation": {"value": 24.2, "unit": "kg/m^2", "kind": "decimal"},
     "diagnosis": {"codes": ["I21.9"], "names": ["acute myocardial infarction"]},
     "exam": {"key": "B", "options": {"A": "Amlodipine", "B": "Metoprolol"}},
+    "exam_series": {"keys": {"1": "B", "2": "CD"}, "partial": True},
     "label": {"label": "yes"},
     "format": {"schema": {"type": "object"}, "repetition": True, "language": "prompt", "sections": ["Plan"]},
     "medication": {"drugs": [{"name": "metformin", "dose": "500 mg"}], "contraindicated": ["aspirin"]},
