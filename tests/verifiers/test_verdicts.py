@@ -162,7 +162,7 @@ def test_a_part_of_the_letters_counts_only_where_the_recipe_says_so() -> None:
 
 def test_what_takes_too_long_has_failed_and_the_next_is_judged() -> None:
     with Judges(seconds=0.0) as judges:
-        (late,) = judges.judge([Question("exam", "", "B", {"key": "B"})])
+        (late,) = judges.judge([Question("exam", "", "B " * 500_000, {"key": "B"})])
     assert late.state == "failed"
     with Judges(processes=2, seconds=30.0) as judges:
         told = list(judges.judge([Question("exam", "", letter, {"key": "B"}) for letter in "ABCD"]))
