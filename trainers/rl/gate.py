@@ -11,9 +11,9 @@ from megatron.core import parallel_state
 
 from schemas.errors import CurateError
 from schemas.rollout import Rollout
-from trainers.loop.forward import with_frozen
 from trainers.objectives.objective import Objective
-from trainers.rl.rows import collated, padded_width
+from trainers.rl.looking import looked_at
+from trainers.rl.rows import padded_width
 from trainers.stage import TrainConfig
 
 SEQUENCES = 64
@@ -26,19 +26,12 @@ def largest_drift(
     """The largest difference of a sampled token's log-probability between sampler and trainer."""
     looked = [replace(one, learned=True) for one in rollouts[:SEQUENCES]]
     width = padded_width(max(len(one.prompt_ids) + len(one.ids) for one in looked), config)
-    micro = config.batch.micro
-    batches = [collated(looked[at : at + micro], width) for at in range(0, len(looked), micro)]
-    for part in model:
-        part.eval()
     worst = torch.zeros((), device=torch.cuda.current_device())
-    for batch in batches:
-        (told,) = with_frozen(config, model, objective, [batch])
+    for told in looked_at(config, model, objective, looked, width):
         if parallel_state.is_pipeline_last_stage(ignore_virtual=True):
-            seen, sampled = told["frozen"].float(), batch["old"].to(told["frozen"].device)
-            apart = (seen - sampled).abs()[batch["loss_mask"].bool().to(seen.device)]
+            seen, sampled = told["frozen"].float(), told["old"].to(told["frozen"].device)
+            apart = (seen - sampled).abs()[told["loss_mask"].bool().to(seen.device)]
             worst = torch.maximum(worst, torch.nan_to_num(apart, nan=float("inf")).max()) if len(apart) else worst
-    for part in model:
-        part.train()
     torch.distributed.all_reduce(worst, torch.distributed.ReduceOp.MAX)
     return float(worst)
 

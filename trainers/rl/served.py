@@ -23,13 +23,13 @@ from storage.places import make_folder, remove_tree
 from trainers.generation.generate import Answer, Asked
 from trainers.generation.row import from_the_last
 from trainers.loop.checkpoint import save_weights
-from trainers.loop.forward import with_frozen
 from trainers.model.hf_export import export_hf
 from trainers.objectives.objective import Objective
 from trainers.parallel.context import own_positions
 from trainers.parallel.groups import is_first
 from trainers.parallel.waiting import first_only
-from trainers.rl.rows import collated, padded_width
+from trainers.rl.looking import looked_at
+from trainers.rl.rows import padded_width
 from trainers.rl.settings import RlConfig
 from trainers.stage import TrainConfig
 
@@ -125,21 +125,14 @@ def look_again(config: TrainConfig, model: Sequence[Any], objective: Objective, 
     """Write into each rollout what the trainer's policy says of its tokens now (`trained`), in every layout."""
     rank, size = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
     width = padded_width(max(len(one.prompt_ids) + len(one.ids) for one in rollouts) - 1, config)
-    micro = config.batch.micro
-    padded = -(-len(rollouts) // (micro * size)) * micro  # on each rank, so that all do the same work
-    mine = [(rank + size * number) % len(rollouts) for number in range(padded)]
-    for part in model:
-        part.eval()
+    count = -(-len(rollouts) // size)  # on each rank, so that all do the same work
+    mine = [(rank + size * number) % len(rollouts) for number in range(count)]
+    batches = looked_at(config, model, objective, [rollouts[number] for number in mine], width)
+    seen = torch.cat([whole_rows(one["frozen"].float(), width) for one in batches])
     found: list[tuple[int, list[float]]] = []
-    for at in range(0, padded, micro):
-        numbers = mine[at : at + micro]
-        (told,) = with_frozen(config, model, objective, [collated([rollouts[number] for number in numbers], width)])
-        seen = whole_rows(told["frozen"].float(), width)
-        for row, number in enumerate(numbers):
-            start = len(rollouts[number].prompt_ids) - 1
-            found.append((number, seen[row, start : start + len(rollouts[number].ids)].tolist()))
-    for part in model:
-        part.train()
+    for row, number in enumerate(mine):
+        start = len(rollouts[number].prompt_ids) - 1
+        found.append((number, seen[row, start : start + len(rollouts[number].ids)].tolist()))
     every: list[list[tuple[int, list[float]]]] = [found]
     if size > 1:
         every = [[] for _ in range(size)]
