@@ -8,10 +8,9 @@ import torch
 
 from trainers.data.pairs import Pairs
 from trainers.data.rows import Rows, SampleSettings
-from trainers.objectives.direct_preference import by_pairs
 from trainers.objectives.objective import Batch, MicroLoss, Told, objective
 from trainers.preference.losses import bradley_terry
-from trainers.preference.pairs import PairPlaces
+from trainers.preference.pairs import PairPlaces, by_pairs
 from trainers.stage import TrainConfig
 
 

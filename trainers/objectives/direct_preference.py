@@ -10,7 +10,7 @@ from trainers.data.pairs import Pairs
 from trainers.data.rows import Rows, SampleSettings
 from trainers.objectives.objective import Batch, MicroLoss, Told, objective
 from trainers.preference.losses import dpo
-from trainers.preference.pairs import PairPlaces
+from trainers.preference.pairs import PairPlaces, by_pairs
 from trainers.stage import TrainConfig
 
 
@@ -71,10 +71,3 @@ class DirectPreference:
             "rejected_reward": told.more["rejected_reward"] / pairs,
             "chosen_loss": told.more["chosen_nats"] / max(1.0, told.more["chosen_tokens"]),
         }
-
-
-def by_pairs(places: PairPlaces, losses: torch.Tensor, more: dict[str, torch.Tensor]) -> MicroLoss:
-    """Losses and numbers by pair, (pairs,), as the loop wants them: each pair told on one context-parallel rank."""
-    told, weights = places.told(losses.detach()), places.told(torch.ones_like(losses))
-    sums = {name: places.told(values.detach()).sum() for name, values in more.items()}
-    return MicroLoss(losses.sum(), weights.sum(), told, weights, sums)

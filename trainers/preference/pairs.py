@@ -8,6 +8,7 @@ import torch
 from megatron.core import parallel_state
 from torch import Tensor
 
+from trainers.objectives.objective import MicroLoss
 from trainers.parallel.context import own_positions
 
 
@@ -71,3 +72,10 @@ class PairPlaces:
         whole = by_pair.new_zeros(self.sequences.shape)
         whole[self.starts] = by_pair
         return self.of_rank(whole)
+
+
+def by_pairs(places: PairPlaces, losses: Tensor, more: dict[str, Tensor]) -> MicroLoss:
+    """Losses and numbers by pair, (pairs,), as the loop wants them: each pair told on one context-parallel rank."""
+    told, weights = places.told(losses.detach()), places.told(torch.ones_like(losses))
+    sums = {name: places.told(values.detach()).sum() for name, values in more.items()}
+    return MicroLoss(losses.sum(), weights.sum(), told, weights, sums)
