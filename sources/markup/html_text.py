@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import lxml.html
 
-from sources.markup.elements import child, local, math_text, squeeze, table_rows, with_power
+from sources.markup.elements import child, local, squeeze, table_rows
+from sources.markup.html_plain import plain_html
 
 HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 # Paragraph styles that word processors and InDesign export for headings: Heading2, head-A, MsoTitle.
@@ -70,12 +71,12 @@ FURNITURE: Final = {"nav", "aside", "form", "button", "iframe", "footer", "heade
 
 
 def parse_html(text: str) -> Any:
-    """Root of an HTML page, or None where there is nothing to parse; no network, no comments."""
+    """Root of an HTML page made plain, or None where there is nothing to parse; no network, no comments."""
     if not text.strip():
         return None
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
-        return lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+        return plain_html(lxml.html.document_fromstring(text.encode("utf-8", "replace"), parser=parser))
     except lxml.etree.ParserError:
         return None
 
@@ -116,11 +117,7 @@ def _collect(element: Any, pieces: list[str], without: set[str]) -> None:
     pieces.append(element.text or "")
     for one in element:
         name = local(one)
-        if name == "math":
-            pieces.append(math_text(one))
-        elif name == "sup" and not len(one):
-            pieces.append(with_power("".join(pieces[-2:]), one.text or ""))
-        elif name and name not in SKIPPED and name not in without:
+        if name and name not in SKIPPED and name not in without:
             apart = name not in INLINE
             pieces.append(" " if apart else "")
             _collect(one, pieces, without)
@@ -143,7 +140,7 @@ def _blocks(element: Any) -> list[str]:
         if not name or name in SKIPPED:
             pass
         elif name in INLINE and not _holds_blocks(one):
-            loose.append(math_text(one) if name == "math" else inline_text_raw(one))
+            loose.append(inline_text_raw(one))
         elif name == "br":
             loose.append(" ")
         else:

@@ -19,7 +19,7 @@ from schemas.recipe import Source
 from sources.decoding import decode
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
-from sources.markup.elements import SPACES, descendants, local, refuse_deep, squeeze, table_rows, with_power
+from sources.markup.elements import SPACES, descendants, local, refuse_deep, squeeze, table_rows
 from sources.markup.html_text import body_text, is_bare_document, page_title, parse_html
 from sources.markup.licences import licence_name
 
@@ -56,10 +56,10 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
     declared = charset or (match.group(1).decode() if (match := META_CHARSET.search(data[:4096])) else None)
     decoded = decode(data, declared)
     # Only a file can be a bare document; a page of the web is always taken apart.
-    root = parse_html(decoded.text) if url is None else None
-    if root is not None and is_bare_document(root) and (text := body_text(root)):
+    root = parse_html(decoded.text.replace("\x00", ""))
+    if root is not None and url is None and is_bare_document(root) and (text := body_text(root)):
         return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
-    text, metadata = extract(decoded.text, url)
+    text, metadata = extract(root, url) if root is not None else ("", None)
     if not text:
         raise Unreadable("no main text found in the page")
     published = getattr(metadata, "date", None)
@@ -74,10 +74,10 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
     )
 
 
-def extract(html: str, url: str | None) -> tuple[str, Any]:
-    """Main text in plain form, and trafilatura's metadata."""
+def extract(root: Any, url: str | None) -> tuple[str, Any]:
+    """Main text of a page's plain tree, and trafilatura's metadata."""
     document = trafilatura.bare_extraction(
-        html.replace("\x00", ""),
+        root,
         url=url,
         include_comments=False,
         include_tables=True,
@@ -141,8 +141,6 @@ def _text(element: Any) -> str:
     for one in element:
         if local(one) == "lb":
             pieces.append("\n")
-        elif local(one) == "hi" and one.get("rend") == "#sup" and not len(one):
-            pieces.append(with_power("".join(pieces[-2:]), one.text or ""))
         elif local(one) != "graphic":
             pieces.append(_text(one))
             if local(one) in ("p", "item", "list", "cell", "row", "head"):
