@@ -55,6 +55,7 @@ READ_COLUMNS: Final[dict[str, pl.DataType]] = {
     "design": pl.String(),
     "retracted": pl.Boolean(),
     "retracts": pl.List(pl.String),
+    "notices": pl.List(pl.String),  # "expression-of-concern of DOI" on a notice, "… by DOI" on what it concerns
     "superseded_by": pl.String(),
     "task": pl.String(),
     "ability": pl.String(),

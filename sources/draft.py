@@ -95,6 +95,7 @@ class Draft:
     edition: str | None = None
     retracted: bool = False
     retracts: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     ocr: float | None = None
     task: str | None = None
     ability: str | None = None

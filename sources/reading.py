@@ -120,6 +120,7 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "article_type": draft.article_type,
         "retracted": draft.retracted,
         "retracts": list(draft.retracts),
+        "notices": list(draft.notices),
         "task": draft.task,
         "ability": draft.ability,
         "difficulty": draft.difficulty,

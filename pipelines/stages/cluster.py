@@ -39,7 +39,11 @@ CANDIDATES: Final = (
     cut="one",
     unit="tables",
     tasks=lambda run: ["clusters"],
-    reads=lambda run, task: [Outputs(GROUP), Outputs(ANNOTATE, ending=PRINTS), Outputs(READ, counts=("retracts",))],
+    reads=lambda run, task: [
+        Outputs(GROUP),
+        Outputs(ANNOTATE, ending=PRINTS),
+        Outputs(READ, counts=("retracts", "notices")),
+    ],
     writes=lambda run, task: [run.stage_file(STAGE, name) for name in ("decisions.parquet", "replaced.parquet")],
     settings=lambda run, task: {
         "supersede": run.recipe.supersede.model_dump(mode="json") if run.recipe.supersede else None,
@@ -76,6 +80,7 @@ def cluster(run: RunFolder, task: str) -> dict[str, Any]:
         "dropped": dict(mine["dropped_by"].drop_nulls().value_counts().sort("dropped_by").iter_rows()),
         "superseded": int(mine["superseded_by"].is_not_null().sum()),
         "retracted": retracted,
+        "notices": _notices(run),
     }
 
 
@@ -135,6 +140,14 @@ def _replaced(decisions: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
         before = read_parquet(other.stage_file(STAGE, "decisions.parquet"))
         gone_before += before.filter(pl.col("dropped_by").is_not_null())["id"].to_list()
     return lost.filter(~pl.col("id").is_in(gone_before))
+
+
+def _notices(run: RunFolder) -> list[list[str]]:
+    """What notices of this run, or of one it is held against, say of which DOIs."""
+    told = [
+        one for part in (run, *run.against) for counts in counts_of(part, READ) for one in counts.get("notices", [])
+    ]
+    return sorted([doi, what] for doi, what in told)
 
 
 def retracted_dois(run: RunFolder) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -80,7 +81,8 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     repeated = all_repeated(run)
     rows = _printed_rows(run, int(task)) if repeated.height else None
     lists = withdrawn(run)
-    retracted = counts_of(run, CLUSTER)[0]["retracted"]
+    chosen = counts_of(run, CLUSTER)[0]
+    retracted, notices = chosen["retracted"], _by_doi(chosen["notices"])
     index = benchmark_index(run)
     dropped: Counter[str] = Counter()
     hits = [pl.DataFrame(schema=HITS)]
@@ -91,7 +93,8 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
         ParquetRows(run.path / "dropped" / f"{task}.parquet", columns) as dropped_rows,
     ):
         for frame in parquet_frames(run.stage_file(ANNOTATE, f"{task}.parquet")):
-            frame = _chosen(_withdrawn(_retracted(frame, retracted), lists, run), decisions)
+            frame = _noticed(_retracted(frame, retracted), notices)
+            frame = _chosen(_withdrawn(frame, lists, run), decisions)
             if rows is not None:
                 with watch.of("paragraphs", text_bytes(frame["text"])):
                     frame = _without_boilerplate(frame, rows, repeated, run)
@@ -143,6 +146,20 @@ def _retracted(frame: pl.DataFrame, dois: list[str]) -> pl.DataFrame:
         authority=pl.when(marked).then(pl.lit("E")).otherwise(pl.col("authority")),
         authority_reason=pl.when(marked).then(pl.lit("retracted")).otherwise(pl.col("authority_reason")),
     )
+
+
+def _by_doi(notices: Sequence[Sequence[str]]) -> pl.DataFrame:
+    """What is said of each DOI; columns doi, said."""
+    frame = pl.DataFrame(list(notices), schema={"doi": pl.String, "said": pl.String}, orient="row")
+    return frame.group_by("doi").agg(pl.col("said").unique().sort())
+
+
+def _noticed(frame: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
+    """Say on articles what notices of the run say of them, beside what they say themselves."""
+    if said.is_empty():
+        return frame
+    every = pl.col("notices").fill_null([]).list.set_union(pl.col("said").fill_null([])).list.sort()
+    return frame.join(said, on="doi", how="left", maintain_order="left").with_columns(notices=every).drop("said")
 
 
 def withdrawn(run: RunFolder) -> pl.DataFrame:

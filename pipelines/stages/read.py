@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -58,6 +58,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     names = score_names(run.edits)
     by_source: Counter[str] = Counter()
     retracts: set[str] = set()
+    notices: set[tuple[str, str]] = set()
     readers: dict[str, int] = {}
     watch = Stopwatch()
     quarantined = 0
@@ -81,6 +82,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                     out.append(done)
                 by_source[file.source] += done.height
                 retracts.update(done["retracts"].explode().drop_nulls().to_list())
+                notices.update(_concerned(done))
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
     return {
         "documents": by_source.total(),
@@ -88,8 +90,19 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "quarantined": quarantined,
         "by_source": dict(sorted(by_source.items())),
         "retracts": sorted(retracts),
+        "notices": sorted(notices),
         "readers": dict(sorted(readers.items())),
     }
+
+
+def _concerned(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """DOIs that notices are about, each with what is said of it and by which notice."""
+    told = frame.select("notices", "doi", "id").filter(pl.col("notices").list.len() > 0)
+    for notices, doi, own in told.iter_rows():
+        for notice in notices:
+            what, joint, other = notice.partition(" of ")
+            if joint:
+                yield other, f"{what} by {doi or own}"
 
 
 def _without_persons(unreadable: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What a raised figure means: a power, a charge, an isotope, an ordinal, or a mark of a citation or a footnote.
 
 Glued to what precedes it a mark makes another number (12%3, 8.3a), and a power without its sign does too (109/L).
-Citations go, marks of footnotes stand apart in brackets, the rest keeps its meaning. One model for all readers of markup.
+Citations go, marks of footnotes stand apart in brackets, the rest keeps its meaning. One model for all readers.
 """
 
 from __future__ import annotations

@@ -13,39 +13,21 @@ from schemas.errors import Unreadable
 from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
-from sources.markup.elements import (
-    child,
-    descendants,
-    local,
-    math_text,
-    parse_xml,
-    table_rows,
-    text_of,
-    with_power,
-    without_empty_brackets,
-)
+from sources.markup.elements import child, descendants, local, parse_xml, text_of
+from sources.markup.jats_text import inline, section_blocks
 from sources.markup.licences import licence_name
 
 XLINK: Final = "{http://www.w3.org/1999/xlink}href"
-SKIPPED: Final = {
-    "ref-list",
-    "supplementary-material",
-    "graphic",
-    "media",
-    "permissions",
-    "object-id",
-    "fn-group",
-    "alternatives-graphic",
-}
-SKIPPED_ABSTRACTS: Final = {"toc", "teaser", "graphical", "editor", "web-summary", "short", "video"}
-SKIPPED_SECTIONS: Final = re.compile(
-    r"(?i)^(supporting information|supplementary (material|data|information)s?|references|acknowledg(e)?ments?|"
-    r"author contributions?|competing interests|conflicts? of interest|funding|abbreviations used in this paper)$"
-)
-# Stands for a citation taken out, so that what joined it to its neighbours goes as well.
-CITED: Final = "\ue000"
-_RUN: Final = rf"{CITED}(?:[\s,;–—-]*{CITED})*"
-CITATIONS: Final = re.compile(rf"\s*\[\s*{_RUN}\s*\]|\s*\(\s*{_RUN}\s*\)|\s*{_RUN}")
+LANGUAGE: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+# Headings of abstracts that are not the article's own (values of abstract-type that publishers use).
+ABSTRACTS: Final = {
+    "highlights": "Highlights", "key-points": "Key points", "key": "Key points", "objectives": "Objectives",
+    "executive-summary": "Executive summary",
+    "plain-language-summary": "Plain language summary", "lay-summary": "Lay summary", "web-summary": "Web summary",
+    "summary": "Summary", "graphical": "Graphical abstract", "visual": "Visual abstract", "teaser": "Teaser",
+    "toc": "In brief", "short": "Short abstract", "editor": "Editor's summary", "video": "Video abstract",
+    "author-highlights": "Highlights", "synopsis": "Synopsis", "precis": "Precis",
+}  # fmt: skip
 # Headings under which journals print opinion, in the singular.
 OPINION_HEADINGS: Final = {
     "perspective": "perspective",
@@ -63,7 +45,26 @@ OPINION_HEADINGS: Final = {
     "systematic review": "systematic-review",
     "review": "review-article",
 }
-NOTICES: Final = {"retraction", "partial-retraction", "correction", "expression-of-concern"}
+# What a notice says of another article, by its own type and by the relation that it names.
+NOTICES: Final = {
+    "retraction": "retraction", "partial-retraction": "partial-retraction",
+    "expression-of-concern": "expression-of-concern",
+    "correction": "correction", "erratum": "erratum", "corrigendum": "correction", "addendum": "addendum",
+    "withdrawal": "withdrawal", "removal": "withdrawal", "reinstatement": "reinstatement",
+}  # fmt: skip
+RELATIONS: Final = {
+    "retracted-article": "retraction", "partial-retraction": "partial-retraction",
+    "partially-retracted-article": "partial-retraction",
+    "object-of-concern": "expression-of-concern", "corrected-article": "correction", "addended-article": "addendum",
+    "withdrawn-article": "withdrawal", "republished-article": "corrected-and-republished",
+}  # fmt: skip
+# The same, said by the article itself.
+FORWARD: Final = {
+    "retraction-forward": "retraction", "retraction": "retraction", "partial-retraction-forward": "partial-retraction",
+    "concern-forward": "expression-of-concern", "expression-of-concern": "expression-of-concern",
+    "correction-forward": "correction", "erratum": "erratum", "correction": "correction", "withdrawal": "withdrawal",
+}  # fmt: skip
+WHOLE: Final = ("retraction", "withdrawal")
 DATE_ORDER: Final = ("epub", "pub", "ppub", "epub-ppub", "collection", "")
 
 
@@ -80,35 +81,54 @@ def read_jats(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     data = blob.read_all()
     root = parse_xml(data)
     if local(root) == "article":
-        yield article_draft(root, sha256(data))
+        yield from _drafts(root, sha256(data), blob.uri, "")
         return
     number = 0
     for number, article in enumerate(descendants(root, "article"), 1):
-        draft = article_draft(article, sha256(etree.tostring(article)))
-        yield replace(draft, place=str(number), uri=f"{blob.uri}#{number}")
+        yield from _drafts(article, sha256(etree.tostring(article)), f"{blob.uri}#{number}", str(number))
     if not number:
         raise Unreadable("no <article> element; not a JATS article")
 
 
+def _drafts(article: Any, digest: str, uri: str, place: str) -> Iterator[Draft]:
+    """An article, then what is printed with it: reviews, replies, translations, each a document of its own type."""
+    whole = article_draft(article, digest)
+    beside = [one for one in article.iter() if local(one) in ("sub-article", "response")]
+    yield replace(whole, place=place, uri=uri) if place else whole
+    for number, one in enumerate(beside, 1):
+        draft = article_draft(one, sha256(etree.tostring(one)))
+        if draft.text.strip():
+            yield replace(
+                draft,
+                place=f"{place}/sub-{number}",
+                uri=f"{uri}{'/' if '#' in uri else '#'}{one.get('id') or f'sub-{number}'}",
+                published=draft.published or whole.published,
+                licence=draft.licence or whole.licence,
+                publisher=draft.publisher or whole.publisher,
+                issn=draft.issn or whole.issn,
+            )
+
+
 def article_draft(root: Any, raw_sha256: str) -> Draft:
-    """The draft of one `<article>` element."""
+    """The draft of one `<article>`, `<sub-article>` or `<response>` element, without those within it."""
     meta = child(root, "front", "article-meta")
     if meta is None:
         meta = child(root, "front-stub")
     title = inline(child(meta, "title-group", "article-title")) if meta is not None else ""
-    kind = root.get("article-type") or "other"
+    kind = (
+        root.get("article-type") or root.get("response-type") or ("response" if local(root) == "response" else "other")
+    )
     blocks = [f"# {title}"] if title else []
     for abstract in (one for one in meta if local(one) in ("abstract", "trans-abstract")) if meta is not None else ():
-        if abstract.get("abstract-type") not in SKIPPED_ABSTRACTS:
-            heading = "" if child(abstract, "title") is not None else "## Abstract"
-            blocks.extend(filter(None, [heading, *section_blocks(abstract, 2)]))
+        blocks.extend(section_blocks(abstract, 2, _abstract_title(abstract)))
     body = child(root, "body")
     if body is not None:
         blocks.extend(section_blocks(body, 1))
-    for group in (child(root, "floats-group"), child(root, "back", "app-group")):
-        if group is not None:
+    back = child(root, "back")
+    for group in (child(root, "floats-group"), *(back if back is not None else ())):
+        if local_or_none(group) in ("app-group", "floats-group", "app", "glossary", "notes", "sec"):
             blocks.extend(section_blocks(group, 2))
-    retracts, retracted = _retraction(meta, kind, title)
+    retracts, retracted, notices = _notices(meta, kind, title)
     journal_meta = child(root, "front", "journal-meta")
     journal = text_of(next(iter(descendants(journal_meta, "journal-title")), None))
     publisher = text_of(child(root, "front", "journal-meta", "publisher", "publisher-name"))
@@ -125,7 +145,25 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
         doi=_doi(meta),
         retracted=retracted,
         retracts=retracts,
+        notices=notices,
     )
+
+
+def local_or_none(element: Any) -> str:
+    """An element's name, nothing for none."""
+    return local(element) if element is not None else ""
+
+
+def _abstract_title(abstract: Any) -> str:
+    """The heading of an abstract: its own title, else what its kind and language say."""
+    own = inline(child(abstract, "title"))
+    kind = ABSTRACTS.get(abstract.get("abstract-type") or "", (abstract.get("abstract-type") or "").replace("-", " "))
+    if local(abstract) == "trans-abstract":
+        language = abstract.get(LANGUAGE)
+        return f"{own or kind or 'Translated abstract'}{f' ({language})' if language else ''}"
+    if own and not (kind and own.strip().lower() == "abstract"):
+        return own
+    return kind.capitalize() if kind and kind.islower() else kind or "Abstract"
 
 
 def _article_type(meta: Any, kind: str) -> str:
@@ -136,136 +174,6 @@ def _article_type(meta: Any, kind: str) -> str:
         if group.get("subj-group-type") == "heading":
             return OPINION_HEADINGS.get(text_of(child(group, "subject")).lower().rstrip("s"), kind)
     return kind
-
-
-def section_blocks(section: Any, level: int) -> list[str]:
-    """Blocks of text in a section, in order; headings carry their depth."""
-    heading = child(section, "title")
-    title = inline(heading) if heading is not None else ""
-    if SKIPPED_SECTIONS.match(title.strip()):
-        return []
-    blocks = [f"{'#' * min(level, 6)} {title}"] if title else []
-    for element in section:
-        blocks.extend(block(element, level))
-    return blocks if len(blocks) > bool(title) else []
-
-
-def block(element: Any, level: int) -> list[str]:
-    """The blocks of one block-level element."""
-    name = local(element)
-    if not name or name in SKIPPED or name in ("title", "label", "ref-list", "sec-meta"):
-        return []
-    if name == "sec" or name in ("app", "boxed-text", "abstract", "trans-abstract"):
-        return section_blocks(element, level + 1)
-    if name == "p":
-        return _paragraph(element, level)
-    if name in ("fig", "fig-group", "table-wrap", "table-wrap-group", "chem-struct-wrap"):
-        return _float(element, level)
-    if name in ("list", "def-list"):
-        return ["\n".join(_items(element))]
-    if name in ("disp-formula", "disp-formula-group"):
-        formula = inline(element)
-        return [formula] if formula else []
-    if name == "table":
-        return [rows] if (rows := _table(element)) else []
-    if name in (
-        "disp-quote",
-        "statement",
-        "verse-group",
-        "speech",
-        "floats-group",
-        "app-group",
-        "sec-group",
-        "alternatives",
-    ):
-        return [part for one in element for part in block(one, level)]
-    text = inline(element)
-    return [text] if text else []
-
-
-def _paragraph(element: Any, level: int) -> list[str]:
-    """A paragraph, with the lists, formulas and floats that stand inside it as blocks after it."""
-    inner = [
-        one
-        for one in element
-        if local(one) in ("list", "def-list", "fig", "table-wrap", "boxed-text", "fig-group", "disp-quote")
-    ]
-    text = inline(element, without=inner)
-    return [*([text] if text else []), *(part for one in inner for part in block(one, level))]
-
-
-def _float(element: Any, level: int) -> list[str]:
-    if local(element) in ("fig-group", "table-wrap-group"):
-        return [part for one in element for part in block(one, level)]
-    label = inline(child(element, "label")) if child(element, "label") is not None else ""
-    caption = child(element, "caption")
-    parts = [inline(one) for one in caption] if caption is not None else []
-    head = " ".join(filter(None, [f"{label.rstrip('.')}." if label else "", *parts]))
-    tables = [_table(table) for table in descendants(element, "table")]
-    foot = (
-        [inline(one) for one in descendants(child(element, "table-wrap-foot"), "p")]
-        if child(element, "table-wrap-foot") is not None
-        else []
-    )
-    body = "\n".join(filter(None, [head, *tables, *foot]))
-    return [body] if body else []
-
-
-def _table(table: Any) -> str:
-    rows = ([inline(cell) for cell in row if local(cell) in ("td", "th")] for row in descendants(table, "tr"))
-    return table_rows(rows)
-
-
-def _items(element: Any) -> Iterator[str]:
-    for item in element:
-        if local(item) == "list-item":
-            parts = [inline(one) for one in item if local(one) not in ("label", "list")]
-            yield f"- {' '.join(filter(None, parts))}"
-            for nested in item:
-                if local(nested) == "list":
-                    yield from (f"  {line}" for line in _items(nested))
-        elif local(item) == "def-item":
-            yield f"- {inline(child(item, 'term'))}: {inline(child(item, 'def'))}"
-
-
-def inline(element: Any, without: list[Any] | None = None) -> str:
-    """Text of an element on one line, without citation numbers, footnotes and graphics."""
-    if element is None:
-        return ""
-    pieces: list[str] = []
-    _collect(element, pieces, without or [], top=True)
-    text = CITATIONS.sub("", "".join(pieces))
-    return without_empty_brackets(text)
-
-
-def _collect(element: Any, pieces: list[str], without: list[Any], top: bool = False) -> None:
-    name = local(element)
-    skip = (
-        element in without
-        or name in SKIPPED
-        or name in ("fn", "tex-math", "email")
-        or (name == "xref" and element.get("ref-type") in ("bibr", "fn", "table-fn", "aff", "corresp"))
-    )
-    if name == "xref" and element.get("ref-type") == "bibr" and re.search("[A-Za-z]", "".join(element.itertext())):
-        skip = False  # author and year: part of the sentence
-    if skip and not top:
-        cited = name == "xref" and element.get("ref-type") == "bibr"
-        pieces.append((CITED if cited else "") + (element.tail or ""))
-        return
-    if name == "math":
-        pieces.append(math_text(element))
-    elif name == "sup" and not len(element):
-        pieces.append(with_power("".join(pieces[-2:]), element.text or ""))
-    else:
-        if name in ("p", "title", "break") and pieces and not top:
-            pieces.append(" ")
-        pieces.append(element.text or "")
-        for one in element:
-            _collect(one, pieces, without)
-        if name in ("title", "p") and not top:
-            pieces.append(" ")
-    if not top:
-        pieces.append(element.tail or "")
 
 
 def _doi(meta: Any) -> str | None:
@@ -300,15 +208,36 @@ def _licence(meta: Any) -> str | None:
     return licence_name(" ".join(words))
 
 
-def _retraction(meta: Any, kind: str, title: str) -> tuple[tuple[str, ...], bool]:
-    """DOIs that this notice retracts, and whether the article itself is marked retracted."""
-    retracts = []
+def _notices(meta: Any, kind: str, title: str) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """DOIs that this notice retracts, whether the article itself is retracted, and what is said of whom.
+
+    The last are lines such as "expression-of-concern of 10.1/x" (this document is the notice) and
+    "correction by 10.1/y" (this document is what it concerns).
+    """
+    retracts, said = set(), set()
     retracted = kind == "retracted-article" or re.match(r"(?i)\W*retracted\b", title) is not None
+    is_notice = kind in NOTICES
     for one in descendants(meta, "related-article") if meta is not None else ():
-        relation = one.get("related-article-type") or ""
-        doi = (one.get(XLINK) or text_of(one)).removeprefix("info:doi/").removeprefix("https://doi.org/").lower()
-        if relation == "retracted-article" and kind == "retraction" and doi.startswith("10."):
-            retracts.append(doi)
-        if relation in ("retraction-forward", "retraction") and kind not in NOTICES:
-            retracted = True
-    return tuple(sorted(set(retracts))), retracted
+        relation = (one.get("related-article-type") or "").strip().lower()
+        doi = _plain_doi(one.get(XLINK) or text_of(one))
+        if doi is None:
+            continue
+        if is_notice:
+            what = RELATIONS.get(relation, NOTICES[kind])
+            what = NOTICES[kind] if what == "retraction" and kind == "partial-retraction" else what
+            if relation in RELATIONS or relation == kind:
+                said.add(f"{what} of {doi}")
+                if what in WHOLE and kind in WHOLE:
+                    retracts.add(doi)
+        elif relation in FORWARD:
+            said.add(f"{FORWARD[relation]} by {doi}")
+            retracted = retracted or FORWARD[relation] in WHOLE
+        elif relation == "republished-article":
+            said.add(f"corrected-and-republished of {doi}")
+    return tuple(sorted(retracts)), retracted, tuple(sorted(said))
+
+
+def _plain_doi(value: str) -> str | None:
+    """A DOI without what it is written behind; None where it is none."""
+    found = re.search(r"10\.\d{3,9}/\S+", value.strip().lower())
+    return found[0].rstrip(".,;") if found else None
