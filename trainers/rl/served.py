@@ -28,6 +28,7 @@ from trainers.objectives.objective import Objective
 from trainers.parallel.context import own_positions
 from trainers.parallel.groups import is_first
 from trainers.parallel.waiting import first_only
+from trainers.rl.gate import Drift
 from trainers.rl.looking import looked_at
 from trainers.rl.rows import padded_width
 from trainers.rl.settings import RlConfig
@@ -101,9 +102,10 @@ class ServedPolicy:
             "staleness": float(step - self.weights),
         }
 
-    def largest_drift(self, rollouts: Sequence[Rollout]) -> float:
-        """The largest difference of a token's log-probability between server and trainer."""
-        return float(np.abs(_apart(rollouts)).max())
+    def drift(self, rollouts: Sequence[Rollout]) -> Drift:
+        """How far server and trainer are apart."""
+        apart = np.abs(_apart(rollouts))
+        return Drift(float(apart.max()), float(apart.mean()))
 
 
 def _apart(rollouts: Sequence[Rollout]) -> npt.NDArray[np.float64]:

@@ -15,8 +15,7 @@ class ServedConfig(Endpoint):
     Weights are handed over as a Hugging Face folder below `weights` (default: `policy/` in the stage's folder),
     which the server must see, before every `every`-th batch; a batch is at most `every` - 1 batches behind.
     What the engines tell apart is weighed by min(trainer / server, `importance_cap`), by token or by sequence
-    (Yao et al. 2025). `most_drift`: largest difference of a token's log-probability at the start (default: the
-    gate's own, 1e-4 in fp32 and 5e-2 in bf16).
+    (Yao et al. 2025). `most_drift`: in the place of the gate's bound (1e-4 at most in fp32, 5e-2 in the mean in bf16).
     """
 
     engine: Literal["vllm", "sglang"] = "vllm"

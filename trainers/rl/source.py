@@ -29,7 +29,7 @@ from trainers.objectives.objective import Objective
 from trainers.objectives.policy import sampling_of
 from trainers.parallel.groups import is_first
 from trainers.parallel.waiting import first_only
-from trainers.rl.gate import BOUNDS, SEQUENCES, largest_drift, refuse_drift
+from trainers.rl.gate import SEQUENCES, drift_of, refuse_drift
 from trainers.rl.judging import StageJudges
 from trainers.rl.order import Order
 from trainers.rl.prompts import AskedPrompt, strata_of
@@ -114,13 +114,14 @@ class RolloutSource:
         """Before a call's first batch, or that of a server's new weights, is learned from: both agree on its tokens."""
         if self.agreed:
             return
+        bound, remedy = None, ""
         if self.served is None:
-            worst, bound, remedy = largest_drift(self.config, model, self.objective, self.rollouts), None, ""
+            drift = drift_of(self.config, model, self.objective, self.rollouts)
         else:
-            worst, bound = self.served.largest_drift(self.rollouts[:SEQUENCES]), self.served.served.most_drift
-            remedy = "; " + REMEDY[self.served.served.engine]
-        refuse_drift(worst, bound or BOUNDS[self.config.precision], self.config.precision, remedy)
-        self.values["sampler_drift"] = worst
+            drift = self.served.drift(self.rollouts[:SEQUENCES])
+            bound, remedy = self.served.served.most_drift, "; " + REMEDY[self.served.served.engine]
+        refuse_drift(drift, bound, self.config.precision, remedy)
+        self.values.update(sampler_drift=drift.largest, sampler_drift_mean=drift.mean)
         self.agreed = True
 
     def _sampled(self, model: Sequence[Any], batch: int) -> list[Rollout]:
