@@ -98,7 +98,8 @@ def _series(run: RunFolder) -> pl.DataFrame:
 def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> pl.DataFrame:
     """What the choice needs of the wanted rows; retracted articles count as grade E."""
     parts = [frame.join(wanted, on="row", how="semi") for frame in numbered(run, list(CANDIDATES))]
-    is_retracted = pl.col("doi").is_in(retracted).fill_null(False) | pl.col("retracted").fill_null(False)
+    named = pl.col("doi").is_in(retracted).fill_null(False) | pl.col("series").is_in(retracted).fill_null(False)
+    is_retracted = named | pl.col("retracted").fill_null(False)
     return pl.concat(parts).with_columns(
         authority=pl.when(is_retracted).then(pl.lit("E")).otherwise(pl.col("authority"))
     )

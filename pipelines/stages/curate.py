@@ -138,9 +138,14 @@ def _printed_rows(run: RunFolder, number: int) -> pl.DataFrame:
     return ids.with_columns(row=pl.Series(np.arange(first, first + ids.height, dtype=np.uint32)))
 
 
+def _named(names: Sequence[str]) -> pl.Expr:
+    """Documents that these DOIs, or numbers of PubMed ("pmid:1", a series), name."""
+    return pl.col("doi").is_in(names).fill_null(False) | pl.col("series").is_in(names).fill_null(False)
+
+
 def _retracted(frame: pl.DataFrame, dois: list[str]) -> pl.DataFrame:
     """Mark articles that a notice of the run retracts; a retracted article is never above grade E."""
-    marked = pl.col("retracted") | pl.col("doi").is_in(dois).fill_null(False)
+    marked = pl.col("retracted") | _named(dois)
     return frame.with_columns(
         retracted=marked,
         authority=pl.when(marked).then(pl.lit("E")).otherwise(pl.col("authority")),
@@ -158,8 +163,11 @@ def _noticed(frame: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     """Say on articles what notices of the run say of them, beside what they say themselves."""
     if said.is_empty():
         return frame
-    every = pl.col("notices").fill_null([]).list.set_union(pl.col("said").fill_null([])).list.sort()
-    return frame.join(said, on="doi", how="left", maintain_order="left").with_columns(notices=every).drop("said")
+    for name in ("doi", "series"):
+        every = pl.col("notices").fill_null([]).list.set_union(pl.col("said").fill_null([])).list.sort()
+        frame = frame.join(said, left_on=name, right_on="doi", how="left", maintain_order="left", coalesce=True)
+        frame = frame.with_columns(notices=every).drop("said")
+    return frame
 
 
 def withdrawn(run: RunFolder) -> pl.DataFrame:

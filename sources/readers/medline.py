@@ -1,0 +1,248 @@
+"""MEDLINE/PubMed XML: baseline and update files, and what E-utilities answer; each citation is a document.
+
+Read as a stream, a citation at a time, so that a file of 30,000 takes no more memory than one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from lxml import etree
+
+from schemas.errors import Unreadable
+from schemas.recipe import Source
+from sources.draft import Blob, Broken, Draft, sha256
+from sources.formats import FIRST, reader
+from sources.markup.elements import squeeze
+from sources.markup.jats_text import inline
+
+HEAD: Final = re.compile(
+    rb"<(?:PubmedArticleSet|PubmedArticle|PubmedBookArticleSet|PubmedBookArticle|MedlineCitationSet|MedlineCitation)[\s>]"
+)
+CITATIONS: Final = ("PubmedArticle", "PubmedBookArticle", "MedlineCitation", "DeleteCitation")
+_NAMES: Final = "jan feb mar apr may jun jul aug sep oct nov dec"
+MONTHS: Final = {name: at for at, name in enumerate(_NAMES.split(), 1)}
+# What a citation says of another, and what another says of it.
+SAYS: Final = {
+    "RetractionOf": "retraction", "PartialRetractionOf": "partial-retraction", "ErratumFor": "erratum",
+    "ExpressionOfConcernFor": "expression-of-concern", "RepublishedFrom": "corrected-and-republished",
+    "UpdateOf": "update",
+}  # fmt: skip
+SAID: Final = {
+    "RetractionIn": "retraction", "PartialRetractionIn": "partial-retraction", "ErratumIn": "erratum",
+    "ExpressionOfConcernIn": "expression-of-concern", "RepublishedIn": "corrected-and-republished",
+    "UpdateIn": "update",
+}  # fmt: skip
+NO_ABSTRACT: Final = re.compile(r"(?i)^\W*(?:abstract truncated|no abstract available)\W*$")
+
+
+@reader(
+    "medline",
+    sniff=lambda head: HEAD.search(head) is not None,
+    priority=FIRST,
+    source="MEDLINE/PubMed XML, https://dtd.nlm.nih.gov/ncbi/pubmed",
+    example='{name: pubmed, files: "pubmed*.xml.gz", format: medline, source_type: literature}',
+)
+def read_medline(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
+    """A document a citation: title, abstracts with their labels, journal, subject headings, notices."""
+    if b"<!ENTITY" in blob.head:
+        raise Unreadable("XML declares entities; refused (entity expansion or external entity)")
+    number = 0
+    events = etree.iterparse(
+        blob.stream, events=("end",), tag=CITATIONS, resolve_entities=False, no_network=True, load_dtd=False,
+        huge_tree=True, remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    try:
+        for _, element in events:
+            if element.tag == "MedlineCitation" and _inside(element):
+                continue
+            number += 1
+            yield from _drafts(element, blob.uri, number)
+            _forget(element)
+    except etree.XMLSyntaxError as error:
+        said = f"not well-formed XML after {number} citations: {error}"
+        if not number:
+            raise Unreadable(said) from None
+        yield Broken(f"{blob.uri}#{number + 1}", "medline", said, 0, "")
+    if not number:
+        raise Unreadable("no citation in it")
+
+
+def _inside(citation: Any) -> bool:
+    parent = citation.getparent()
+    return parent is not None and parent.tag == "PubmedArticle"
+
+
+def _forget(element: Any) -> None:
+    """Let go of what was read, and of what stands before it."""
+    element.clear()
+    while element.getprevious() is not None:
+        del element.getparent()[0]
+
+
+def _drafts(element: Any, uri: str, number: int) -> Iterator[Draft | Broken]:
+    raw = etree.tostring(element, with_tail=False)
+    digest = sha256(raw)
+    if element.tag == "DeleteCitation":
+        gone = [one.text for one in element.iter("PMID") if one.text]
+        told = f"PubMed deleted these citations: {', '.join(gone)}."
+        yield Draft(told, digest, f"{number}", f"{uri}#{number}", "Deleted citations", article_type="deletion",
+                    retracts=tuple(f"pmid:{one}" for one in gone))  # fmt: skip
+        return
+    try:
+        if element.tag == "PubmedBookArticle":
+            yield _book(element, digest, uri, number)
+        else:
+            yield _article(element, digest, uri, number)
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
+        yield Broken(f"{uri}#{number}", "medline", f"{type(error).__name__}: {error}", len(raw), digest)
+
+
+def _article(element: Any, digest: str, uri: str, number: int) -> Draft:
+    citation = element if element.tag == "MedlineCitation" else element.find("MedlineCitation")
+    article = citation.find("Article")
+    pmid = _text(citation.find("PMID"))
+    version = citation.find("PMID").get("Version") if citation.find("PMID") is not None else None
+    title, vernacular = _text(article.find("ArticleTitle")), _text(article.find("VernacularTitle"))
+    blocks = [f"# {title or vernacular}", vernacular if title else ""]
+    blocks += _abstract(article.find("Abstract"), "Abstract")
+    for other in citation.findall("OtherAbstract"):
+        language, kind = other.get("Language") or "", other.get("Type") or ""
+        names = ", ".join(filter(None, [kind if kind != "Publisher" else "", language]))
+        blocks += _abstract(other, f"Abstract ({names})" if names else "Abstract")
+    blocks.append(_headings(citation))
+    types = [_text(one) for one in article.findall("PublicationTypeList/PublicationType")]
+    journal = article.find("Journal")
+    identifiers = element.find("PubmedData/ArticleIdList") if element.tag == "PubmedArticle" else None
+    doi = _doi(article, identifiers)
+    retracts, retracted, notices = _notices(citation, types)
+    return Draft(
+        text="\n\n".join(filter(None, blocks)),
+        raw_sha256=digest,
+        place=f"{pmid or number}/{version or 1}/{number}",
+        uri=f"{uri}#pmid{pmid}" if pmid else f"{uri}#{number}",
+        title=title or vernacular or None,
+        published=_published(article),
+        publisher=_text(journal.find("Title")) or None if journal is not None else None,
+        issn=_text(journal.find("ISSN")) or None if journal is not None else None,
+        article_type="; ".join(types) or None,
+        doi=doi,
+        series=f"pmid:{pmid}" if pmid else None,
+        edition=version,
+        retracted=retracted,
+        retracts=retracts,
+        notices=notices,
+    )
+
+
+def _book(element: Any, digest: str, uri: str, number: int) -> Draft:
+    """A chapter or a book of NCBI's Bookshelf."""
+    document = element.find("BookDocument")
+    book = document.find("Book")
+    pmid = _text(document.find("PMID"))
+    own, whole = _text(document.find("ArticleTitle")), _text(book.find("BookTitle")) if book is not None else ""
+    blocks = [f"# {own or whole}", whole if own else ""]
+    for abstract in document.findall("Abstract"):
+        blocks += _abstract(abstract, "Abstract")
+    for section in document.findall("Sections/Section"):
+        blocks.append(_text(section.find("SectionTitle")))
+    publisher = _text(book.find("Publisher/PublisherName")) if book is not None else ""
+    return Draft(
+        text="\n\n".join(filter(None, blocks)),
+        raw_sha256=digest,
+        place=f"{pmid or number}/{number}",
+        uri=f"{uri}#pmid{pmid}" if pmid else f"{uri}#{number}",
+        title=own or whole or None,
+        published=_date(document.find("ContributionDate"))
+        or (_date(book.find("PubDate")) if book is not None else None),
+        publisher=publisher or None,
+        article_type="; ".join(_text(one) for one in document.findall("PublicationType")) or None,
+        series=f"pmid:{pmid}" if pmid else None,
+    )
+
+
+def _text(element: Any) -> str:
+    """Text of an element on one line; most have no elements within."""
+    if element is None:
+        return ""
+    return inline(element) if len(element) else squeeze(element.text or "")
+
+
+def _abstract(abstract: Any, heading: str) -> list[str]:
+    if abstract is None:
+        return []
+    parts = []
+    for one in abstract.findall("AbstractText"):
+        words, label = _text(one), (one.get("Label") or "").strip()
+        if words and not NO_ABSTRACT.match(words):
+            parts.append(f"{label}: {words}" if label and label.upper() != "UNLABELLED" else words)
+    return [f"## {heading}", *parts] if parts else []
+
+
+def _headings(citation: Any) -> str:
+    """Subject headings with their qualifiers, and the authors' own keywords."""
+    terms = []
+    for one in citation.findall("MeshHeadingList/MeshHeading"):
+        names = [squeeze(part.text or "") for part in one]
+        terms.append("/".join(filter(None, names)))
+    words = [_text(one) for one in citation.findall("KeywordList/Keyword")]
+    lines = [
+        f"MeSH: {'; '.join(terms)}" if terms else "",
+        f"Keywords: {'; '.join(filter(None, words))}" if words else "",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _doi(article: Any, identifiers: Any) -> str | None:
+    for one in article.findall("ELocationID"):
+        if one.get("EIdType") == "doi" and one.get("ValidYN") != "N" and one.text:
+            return one.text.strip().lower()
+    for one in identifiers if identifiers is not None else ():
+        if one.get("IdType") == "doi" and one.text:
+            return one.text.strip().lower()
+    return None
+
+
+def _published(article: Any) -> str | None:
+    journal = article.find("Journal/JournalIssue/PubDate")
+    return _date(article.find("ArticleDate")) or _date(journal)
+
+
+def _date(element: Any) -> str | None:
+    """A date as far as it is told; of "2019 Mar-Apr" or "Spring 2019" the year and a month that is named."""
+    if element is None:
+        return None
+    year, month, day = (squeeze(element.findtext(name) or "") for name in ("Year", "Month", "Day"))
+    if not year:
+        told = element.findtext("MedlineDate") or ""
+        found = re.search(r"(?:19|20|18)\d\d", told)
+        if found is None:
+            return None
+        year, month, day = (
+            found[0],
+            next((one for one in re.findall(r"[A-Za-z]{3}", told) if one.lower() in MONTHS), ""),
+            "",
+        )
+    at = int(month) if month.isdigit() else MONTHS.get(month[:3].lower())
+    if not year.isdigit() or at is None or not 1 <= at <= 12:
+        return year if year.isdigit() else None
+    return f"{year}-{at:02d}-{int(day):02d}" if day.isdigit() else f"{year}-{at:02d}"
+
+
+def _notices(citation: Any, types: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+    """What this citation retracts, whether it is retracted, and what is said of whom by PubMed's numbers."""
+    retracts, said = set(), set()
+    retracted = "Retracted Publication" in types
+    for one in citation.findall("CommentsCorrectionsList/CommentsCorrections"):
+        kind, pmid = one.get("RefType") or "", one.findtext("PMID")
+        other = f"pmid:{pmid.strip()}" if pmid else squeeze(one.findtext("RefSource") or "")
+        if kind in SAYS and pmid:
+            said.add(f"{SAYS[kind]} of {other}")
+            if kind == "RetractionOf":
+                retracts.add(other)
+        elif kind in SAID:
+            said.add(f"{SAID[kind]} by {other}")
+            retracted = retracted or kind == "RetractionIn"
+    return tuple(sorted(retracts)), retracted, tuple(sorted(said))
