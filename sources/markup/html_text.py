@@ -67,11 +67,13 @@ INLINE: Final = {
     "ruby",
     "rb",
 }
+CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 FURNITURE: Final = {"nav", "aside", "form", "button", "iframe", "footer", "header", "select", "input"}
 
 
 def parse_html(text: str) -> Any:
     """Root of an HTML page made plain, or None where there is nothing to parse; no network, no comments."""
+    text = CONTROL.sub(" ", text)  # characters that no tree may hold
     if not text.strip():
         return None
     parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)

@@ -56,7 +56,7 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
     declared = charset or (match.group(1).decode() if (match := META_CHARSET.search(data[:4096])) else None)
     decoded = decode(data, declared)
     # Only a file can be a bare document; a page of the web is always taken apart.
-    root = parse_html(decoded.text.replace("\x00", ""))
+    root = parse_html(decoded.text)
     if root is None and decoded.text.strip():
         raise Unreadable("nothing but control characters in it")
     if root is not None and url is None and is_bare_document(root) and (text := body_text(root)):

@@ -1,52 +1,84 @@
-"""WARC web archives (ISO 28500) by fastwarc: each response with a readable body is a document."""
+"""WARC web archives (ISO 28500) by fastwarc: each response or resource with a readable body is a document."""
 
 from __future__ import annotations
 
+import io
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Final
 
-from fastwarc.warc import ArchiveIterator, WarcRecordType
+from fastwarc.warc import ArchiveIterator
 
 from schemas.errors import Unreadable
 from schemas.recipe import Source
-from sources.containers import check_gzip, seekable
+from sources.containers import seekable
 from sources.decoding import decode
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import reader
+from sources.pages.warc_records import Torn, records
 from sources.readers.html import HTML_HEAD, page_draft
 from sources.readers.pdf import pdf_draft
+
+TYPE: Final = re.compile(rb"(?im)^warc-type[ \t]*:[ \t]*(\S+)[ \t]*\r?$")
+TARGET: Final = re.compile(rb"(?im)^warc-target-uri[ \t]*:[ \t]*<?(\S+?)>?[ \t]*\r?$")
+READ: Final = ("response", "resource", "conversion")
+ABOUT: Final = ("warcinfo", "request", "metadata", "revisit", "continuation")  # they hold no document of their own
 
 
 @reader(
     "warc",
     ".warc",
     sniff=lambda head: head.startswith(b"WARC/"),
+    version=2,
     source="ISO 28500 (WARC 1.1), by fastwarc",
     example='{name: pages, files: "*.warc.gz", source_type: web}',
 )
 def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
-    """Every response record with an HTML, text or PDF body; its uri is the record's target."""
+    """Every response, resource or conversion with an HTML, text or PDF body; its uri is the record's target."""
     if not blob.head:
         raise Unreadable("empty file")
+    number = 0
     with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:
-        stream = seekable(blob, spool)  # type: ignore[arg-type]
-        records = ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True)
-        for number, record in enumerate(records, 1):
-            yield _record(record, number, source)
-        check_gzip(stream)  # fastwarc takes a file that was cut for one that has ended
+        for one in records(seekable(blob, spool)):  # type: ignore[arg-type]
+            if isinstance(one, Torn):
+                target = TARGET.search(one.head)
+                uri = target[1].decode("utf-8", "replace") if target else f"{blob.uri}#{one.offset}"
+                yield Broken(uri, "warc", f"{one.why} (at byte {one.offset})", one.size, one.sha256)
+                continue
+            kind = _kind(one.data)
+            if kind in ABOUT:
+                continue
+            number += 1
+            if kind in READ:
+                yield _record(one.data, number, kind, source)
+            else:
+                why = f"record of type '{kind}'" if kind else "record without WARC-Type"
+                target = TARGET.search(one.data[: 1 << 16])
+                uri = target[1].decode("utf-8", "replace") if target else f"{blob.uri}#{one.offset}"
+                yield Broken(uri, "warc", f"{why} (at byte {one.offset})", len(one.data), sha256(one.data))
 
 
-def _record(record: Any, number: int, source: Source) -> Draft | Broken:
+def _kind(data: bytes) -> str:
+    head = re.split(rb"\r?\n\r?\n", data[: 1 << 16], maxsplit=1)[0]
+    found = TYPE.search(head)
+    return found[1].decode("ascii", "replace").lower() if found else ""
+
+
+def _record(data: bytes, number: int, kind: str, source: Source) -> Draft | Broken:
+    records_of = ArchiveIterator(io.BytesIO(data), parse_http=kind == "response", auto_decode="all")
+    record = next(iter(records_of), None)
+    if record is None:
+        return Broken(f"record-{number}", "warc", "not a WARC record", len(data), sha256(data))
     target = (record.headers.get("WARC-Target-URI") or f"record-{number}").strip("<>")
     body = record.reader.read(MAX_DOCUMENT_BYTES + 1)
     try:
         if len(body) > MAX_DOCUMENT_BYTES:
             raise Unreadable(f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
-        if len(body) < record.content_length:
-            raise Unreadable(f"record cut short: {len(body)} of {record.content_length} bytes")
-        draft = body_draft(body, record.http_content_type or "", record.http_charset, target, source)
+        declared = record.http_content_type if kind == "response" else record.headers.get("Content-Type")
+        charset = record.http_charset if kind == "response" else None
+        draft = body_draft(body, declared or "", charset, target, source)
     except Unreadable as error:
         return Broken(target, "warc", str(error), len(body), sha256(body))
     except Exception as error:  # one bad page must not end the archive
