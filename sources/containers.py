@@ -149,6 +149,9 @@ def _holds_warc(head: bytes) -> bool:
         return False
 
 
+KEPT_BY_FINDERS: Final = (".DS_Store", "Thumbs.db", "desktop.ini")  # what file managers keep is no document
+
+
 def check_gzip(stream: IO[bytes]) -> None:
     """Read a gzip file to its end; one that was cut short or expands beyond reason is `Unreadable`."""
     stream.seek(0)
@@ -199,20 +202,42 @@ def _zip_members(blob: Blob, depth: int) -> Iterator[Blob | Broken]:
         if len(members) > MAX_MEMBERS:
             raise Unreadable(f"archive has more than {MAX_MEMBERS:,} members")
         for member in members:
-            if member.is_dir():
+            name = _given_name(member)
+            if member.is_dir() or name.startswith("__MACOSX/") or posixpath.basename(name) in KEPT_BY_FINDERS:
                 continue
-            if _leaves(member.filename):
-                yield _refused(blob, member.filename, "member name leaves the archive", member.file_size)
+            if _leaves(name):
+                yield _refused(blob, name, "member name leaves the archive", member.file_size)
             elif member.flag_bits & 0x1:
-                yield _refused(blob, member.filename, "member is encrypted", member.file_size)
+                yield _refused(blob, name, "member is encrypted", member.file_size)
             elif bomb := bomb_reason(member):
-                yield _refused(blob, member.filename, bomb, member.file_size)
+                yield _refused(blob, name, bomb, member.file_size)
             else:
                 try:
                     with archive.open(member) as stream:
-                        yield from _member(blob, member.filename, stream, member.file_size, depth)
+                        yield from _member(blob, name, stream, member.file_size, depth)
                 except CORRUPT as error:
-                    yield _refused(blob, member.filename, f"member is corrupt: {error}", member.file_size)
+                    yield _refused(blob, name, f"member is corrupt: {error}", member.file_size)
+
+
+def _given_name(member: zipfile.ZipInfo) -> str:
+    """A member's name as it was given: names without the mark of UTF-8 are often GB18030 (or UTF-8 all the same)."""
+    if member.flag_bits & 0x800:
+        return member.filename
+    try:
+        raw = member.filename.encode("cp437")
+    except UnicodeEncodeError:
+        return member.filename
+    if raw.isascii():
+        return member.filename
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            name = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        ideographs = sum("\u4e00" <= char <= "\u9fff" for char in name)
+        if encoding == "utf-8" or 3 * ideographs >= sum(byte > 127 for byte in raw):
+            return name
+    return member.filename
 
 
 def bomb_reason(member: zipfile.ZipInfo) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from lxml import html as lxml_html
 
 from sources.markup.elements import local, math_text
-from sources.markup.raised import raised
+from sources.markup.raised import CITED, MARK, raised
 from sources.markup.tables import Cell, laid_out, span
 
 IDEOGRAPHS: Final = "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
@@ -30,6 +30,9 @@ def plain_html(root: Any) -> Any:
     _readings(root)
     for one in [*root.iter("sup")]:
         _replace(one, raised(_before(one), _words(one), one.tail or "", _linked(one)))
+    for one in [*root.iter("a")]:
+        if _is_note(one):
+            _replace(one, raised(_before(one), _words(one), one.tail or "", True))
     for one in [*root.iter("sub")]:
         _replace(one, _words(one))
     tables = [*root.iter("table")]
@@ -67,6 +70,17 @@ def _readings(root: Any) -> None:
     for ruby in [*root.iter("ruby")]:
         text = re.sub(r"\s+(?=\()", "", "".join(ruby.itertext()).strip())
         _replace(ruby, text)
+
+
+def _is_note(link: Any) -> bool:
+    """Whether a link is a note's number beside a word, and nothing that a sentence says."""
+    told = " ".join((link.get(name) or "") for name in ("epub:type", "role", "class", "rel")).lower()
+    if not (link.get("href") or "").startswith("#") and "noteref" not in told:
+        return False
+    words = _words(link).strip()
+    if not (CITED.fullmatch(words) or MARK.fullmatch(words)):
+        return False
+    return re.search(r"noteref|fnref|footnote|endnote|citation|cite|biblioref|\bref\b", told) is not None
 
 
 def _linked(raised_one: Any) -> bool:

@@ -13,6 +13,8 @@ from typing import Final
 
 import numpy as np
 
+from sources.markup.hyphens import joined, words_of
+
 MARGIN_LINES: Final = 2  # how many lines at each end of a page may be running heads
 REPEATED_SHARE: Final = 0.4
 TABLE_ROWS: Final = 3  # rows of three cells and more from which a table is one
@@ -253,19 +255,20 @@ def paragraphs(lines: list[Line]) -> list[str]:
     """
     blocks: list[str] = []
     previous: Line | None = None
+    words = words_of("\n".join(line.text for line in lines))
     for line in lines:
         if previous is not None and line.kind == previous.kind == "row":
             blocks[-1] += "\n" + line.text
         elif line.kind == "heading":
             same = previous is not None and previous.kind == "heading" and previous.bottom - line.top < line.height
             if same:
-                blocks[-1] = _joined(blocks[-1], line.text)
+                blocks[-1] = _joined(blocks[-1], line.text, words)
             else:
                 blocks.append(f"## {line.text}")
         elif (previous is not None and line.kind == previous.kind and _continues(previous, line)) or (
             previous is not None and (previous.kind, line.kind) == ("caption", "text") and _continues(previous, line)
         ):
-            blocks[-1] = _joined(blocks[-1], line.text)
+            blocks[-1] = _joined(blocks[-1], line.text, words)
         else:
             blocks.append(line.text)
         previous = line
@@ -287,9 +290,10 @@ def _continues(previous: Line, line: Line) -> bool:
     return near and same_size and not indented and not short_end and not bullet
 
 
-def _joined(text: str, following: str) -> str:
-    if re.search(r"[a-z]-$", text) and re.match(r"[a-z]", following):
-        return text[:-1] + following
+def _joined(text: str, following: str, words: frozenset[str]) -> str:
+    whole = joined(text, following, words)
+    if whole is not None:
+        return whole
     if text.endswith("-"):
         return text + following
     if HAN.search(text[-1:]) and HAN.match(following):

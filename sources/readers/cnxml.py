@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from schemas.errors import Unreadable
@@ -16,12 +16,12 @@ from sources.markup.elements import (
     math_text,
     parse_xml,
     squeeze,
-    table_rows,
     text_of,
-    with_power,
     without_empty_brackets,
 )
 from sources.markup.licences import licence_name
+from sources.markup.raised import raised
+from sources.markup.tables import Cell, span, table_text
 
 BLOCKS: Final = {
     "para",
@@ -122,10 +122,7 @@ def _block(element: Any, level: int) -> list[str]:
         title = _inline(child(element, "title"))
         return [*([f"{'#' * min(level, 6)} {title}"] if title else []), *_children(element, level + 1)]
     if name == "para":
-        title = _inline(child(element, "title"))
-        inner = [one for one in element if local(one) in BLOCKS]
-        text = _inline(element, without=inner)
-        return [*filter(None, [title, text]), *(part for one in inner for part in _block(one, level))]
+        return _paragraph(element, level)
     if name == "list":
         title = _inline(child(element, "title"))
         lines = list(_items(element, 0))
@@ -155,16 +152,51 @@ def _block(element: Any, level: int) -> list[str]:
         "rule",
         "statement",
     ):
-        title = _inline(child(element, "title"))
+        heads = [_inline(child(element, part)) for part in ("label", "title")]
         own = squeeze(element.text or "")
-        return [*filter(None, [title, own]), *_children(element, level)]
+        return [*filter(None, [": ".join(filter(None, heads)), own]), *_children(element, level), *_notes(element, own)]
     if not name or name in SKIPPED:
         return []
     return [text] if (text := _inline(element)) else []
 
 
+def _paragraph(element: Any, level: int) -> list[str]:
+    """A paragraph in its own order: what stands inside it as a block parts it; its footnotes behind it."""
+    blocks = [title] if (title := _inline(child(element, "title"))) else []
+    pieces: list[str] = [element.text or ""]
+
+    def close() -> None:
+        if text := without_empty_brackets("".join(pieces)):
+            blocks.append(text)
+        pieces.clear()
+
+    for one in element:
+        if local(one) in BLOCKS:
+            close()
+            blocks.extend(_block(one, level))
+            pieces.append(one.tail or "")
+        elif local(one) == "newline":
+            close()
+            pieces.append(one.tail or "")
+        else:
+            _collect(one, pieces, ())
+    close()
+    return [*blocks, *_notes(element, True)]
+
+
+def _notes(element: Any, own: object) -> list[str]:
+    """Footnotes of a block that are none of a paragraph's within it."""
+    if not own:
+        return []
+    inner = [one for one in element if local(one) not in BLOCKS]
+    found = [note for one in inner for note in ([one] if local(one) == "footnote" else descendants(one, "footnote"))]
+    return [text for note in found if (text := _inline(note))]
+
+
 def _definition(element: Any) -> str:
-    return f"{_inline(child(element, 'term'))}: {_inline(child(element, 'meaning'))}"
+    """A term with its meanings, and the examples beside them."""
+    told = [_inline(one) for one in element if local(one) in ("meaning", "example", "seealso")]
+    return f"{_inline(child(element, 'term'))}: {' '.join(filter(None, told))}"
 
 
 def _items(element: Any, depth: int) -> Iterator[str]:
@@ -179,34 +211,52 @@ def _items(element: Any, depth: int) -> Iterator[str]:
 
 
 def _table(element: Any) -> list[str]:
+    """A CALS table: entries at their columns, by name or by number, rows that go on below."""
     title = _inline(child(element, "title")) or _inline(child(element, "caption"))
-    rows = ([_inline(cell) for cell in row if local(cell) == "entry"] for row in descendants(element, "row"))
-    body = "\n".join(filter(None, [title, table_rows(rows)]))
+    columns = {
+        one.get("colname"): int(one.get("colnum") or number)
+        for number, one in enumerate(descendants(element, "colspec"), 1)
+        if (one.get("colnum") or "1").isdigit()
+    }
+    rows = []
+    for part in ("thead", "tbody", "tfoot"):
+        for group in descendants(element, part):
+            for row in (one for one in group if local(one) == "row"):
+                cells = []
+                for entry in (one for one in row if local(one) in ("entry", "entrytbl")):
+                    first, last = (columns.get(entry.get(name)) for name in ("namest", "nameend"))
+                    wide = last - first + 1 if first and last and last >= first else 1
+                    down = span(entry.get("morerows") or "0") + 1 if (entry.get("morerows") or "").isdigit() else 1
+                    cells.append(Cell(_inline(entry), down, wide))
+                rows.append(cells)
+    body = table_text(rows, title)
     return [body] if body else []
 
 
-def _inline(element: Any, without: list[Any] | None = None) -> str:
+def _inline(element: Any, without: Sequence[Any] = ()) -> str:
+    """Text of an element on one line, without footnotes and what is in `without`."""
     if element is None:
         return ""
-    pieces: list[str] = []
-
-    def collect(one: Any, top: bool) -> None:
-        name = local(one)
-        if not top and (one in (without or []) or name in SKIPPED):
-            pieces.append(one.tail or "")
-            return
-        if name == "math":
-            pieces.append(math_text(one))
-        elif name == "sup" and not len(one):
-            pieces.append(with_power("".join(pieces[-2:]), one.text or ""))
-        else:
-            if name in ("newline", "para", "item") and not top:
-                pieces.append(" ")
-            pieces.append(one.text or "")
-            for inner in one:
-                collect(inner, False)
-        if not top:
-            pieces.append(one.tail or "")
-
-    collect(element, True)
+    pieces: list[str] = [element.text or ""]
+    if local(element) == "math":
+        return math_text(element)
+    for one in element:
+        _collect(one, pieces, without)
     return without_empty_brackets("".join(pieces))
+
+
+def _collect(element: Any, pieces: list[str], without: Sequence[Any]) -> None:
+    name = local(element)
+    if element in without or name in SKIPPED:
+        pass
+    elif name == "math":
+        pieces.append(math_text(element))
+    elif name == "sup":
+        pieces.append(raised("".join(pieces[-3:])[-40:], "".join(element.itertext()), element.tail or ""))
+    else:
+        if name in ("newline", "para", "item"):
+            pieces.append(" ")
+        pieces.append(element.text or "")
+        for inner in element:
+            _collect(inner, pieces, without)
+    pieces.append(element.tail or "")

@@ -6,7 +6,7 @@ import posixpath
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from schemas.errors import Unreadable
@@ -18,6 +18,8 @@ from sources.formats import reader
 from sources.markup.elements import child, descendants, parse_xml, refuse_deep, text_of
 from sources.markup.html_text import body_text, parse_html
 from sources.markup.licences import licence_name
+
+DISGUISED: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 
 
 @reader(
@@ -33,11 +35,15 @@ def read_epub(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         stream = seekable(blob, spool)  # type: ignore[arg-type]
         try:
             archive = zipfile.ZipFile(stream)
-            draft = _book(archive)
+            locked = _encrypted(archive)
+            draft = _book(archive, locked)
         except CORRUPT as error:
             raise Unreadable(f"EPUB is truncated or corrupt: {error}") from None
         stream.seek(0)
-        yield Draft(**{**draft, "raw_sha256": sha256(stream.read())})
+        digest = sha256(stream.read())
+        for name, kind in sorted(locked.items()):
+            yield Broken(f"{blob.uri}!/{name}", "epub", f"encrypted ({kind}): this part cannot be read", 0, "")
+        yield Draft(**{**draft, "raw_sha256": digest})
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -49,7 +55,21 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(info)
 
 
-def _book(archive: zipfile.ZipFile) -> dict[str, Any]:
+def _encrypted(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Parts that are encrypted, with how; fonts that are only disguised are none of the text."""
+    if "META-INF/encryption.xml" not in archive.namelist():
+        return {}
+    found = {}
+    for one in descendants(parse_xml(_member(archive, "META-INF/encryption.xml")), "EncryptedData"):
+        method = next(iter(descendants(one, "EncryptionMethod")), None)
+        kind = (method.get("Algorithm") or "") if method is not None else ""
+        for reference in descendants(one, "CipherReference"):
+            if not kind.startswith(DISGUISED):
+                found[unquote(reference.get("URI") or "")] = kind.rsplit("#", 1)[-1] or "unknown"
+    return found
+
+
+def _book(archive: zipfile.ZipFile, locked: dict[str, str]) -> dict[str, Any]:
     try:
         container = parse_xml(_member(archive, "META-INF/container.xml"))
         package_name = next(iter(descendants(container, "rootfile"))).get("full-path")
@@ -60,18 +80,22 @@ def _book(archive: zipfile.ZipFile) -> dict[str, Any]:
     metadata, manifest, spine = (child(package, name) for name in ("metadata", "manifest", "spine"))
     items = {one.get("id"): one for one in manifest} if manifest is not None else {}
     chapters: list[str] = []
-    for reference in spine if spine is not None else ():
+    parts = list(spine) if spine is not None else []
+    parts.sort(key=lambda one: one.get("linear") == "no")  # what stands beside the text comes behind it
+    for reference in parts:
         item = items.get(reference.get("idref"))
-        if item is None or "nav" in (item.get("properties") or "") or reference.get("linear") == "no":
+        if item is None or "nav" in (item.get("properties") or ""):
             continue
         name = posixpath.normpath(posixpath.join(folder, unquote(item.get("href") or "")))
+        if name in locked:
+            continue
         try:
             chapters.append(chapter_text(_member(archive, name)))
         except KeyError:
             raise Unreadable(f"EPUB lacks the chapter {name} that its spine names") from None
     text = "\n\n".join(filter(None, chapters))
     if not text:
-        raise Unreadable("EPUB holds no text")
+        raise Unreadable("EPUB is encrypted" if locked else "EPUB holds no text")
     title = text_of(child(metadata, "title"))
     return {
         "text": text,

@@ -13,14 +13,13 @@ from schemas.recipe import Source
 from sources.decoding import decode
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
-from sources.markup.elements import with_power
+from sources.markup.characters import plain_characters
 from sources.markup.latex import plain_math
 from sources.markup.licences import licence_name
+from sources.markup.raised import raised
 from sources.markup.references import without_references
+from sources.markup.titles import first_title
 
-MAX_TITLE: Final = 120
-MIN_TITLE: Final = 8
-MAX_TITLE_START: Final = 1000
 FRONT_MATTER: Final = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 FENCE: Final = re.compile(r"^(?:```|~~~)[^\n]*$\n?", re.MULTILINE)
 COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -40,7 +39,6 @@ RULE: Final = re.compile(r"^ {0,3}(?:[-*_] ?){3,}[ \t]*$", re.MULTILINE)
 SETEXT: Final = re.compile(r"^([^\n#>|-][^\n]*)\n(=+|-{3,})[ \t]*$", re.MULTILINE)
 EMPHASIS: Final = re.compile(r"(?<![\w*\\])(\*{1,3}|__|`{1,2}|~~)(?=\S)((?:(?!\1)[^\n])+?)(?<=\S)\1(?!\*)")
 UNDERSCORED: Final = re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)")
-HEADING: Final = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 ESCAPE: Final = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
@@ -50,7 +48,7 @@ def read_markdown(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     data = blob.read_all()
     decoded = decode(data)
     metadata, body = split_front_matter(decoded.text)
-    text, cut = without_references(plain_text(body))
+    text, cut = without_references(plain_text(plain_characters(body)))
     title = str(metadata.get("title") or "") or first_title(text)
     edits = (*decoded.edits, ("reference list removed", 1)) if cut else decoded.edits
     published = metadata.get("date") or metadata.get("published")
@@ -67,16 +65,6 @@ def read_markdown(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         publisher=str(metadata["publisher"]) if metadata.get("publisher") else None,
         edits=edits,
     )
-
-
-def first_title(text: str) -> str:
-    """The first heading near the top that says more than a rubric or a chapter number, else a short first line."""
-    headings = [match.group(1).strip() for match in HEADING.finditer(text, 0, MAX_TITLE_START)]
-    telling = [one for one in headings if len(one) >= MIN_TITLE and not re.match(r"\d", one)]
-    if headings and (telling or not re.match(r"\d", headings[0])):
-        return (telling or headings)[0]
-    line = text.lstrip().split("\n", 1)[0].strip()
-    return line if len(line) <= MAX_TITLE else ""
 
 
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
@@ -123,7 +111,7 @@ def plain_text(text: str) -> str:
 
 def superscript(match: re.Match[str]) -> str:
     """A raised number keeps its caret where it is a power."""
-    return match.group(1) + with_power(match.group(1), match.group(2))
+    return match.group(1) + raised(match.group(1), match.group(2), match.string[match.end() : match.end() + 8])
 
 
 def _table_row(line: str) -> str:

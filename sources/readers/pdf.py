@@ -13,6 +13,7 @@ from schemas.errors import Unreadable
 from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
+from sources.markup.characters import plain_characters
 from sources.markup.references import without_references
 from sources.pages.layout import Line, Page, document_text, largest_text, merged
 from sources.pages.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, fitted, read_picture
@@ -91,7 +92,7 @@ def _read_page(page: Any) -> Page:
     for index in range(text_page.count_rects()):
         left, bottom, right, top = text_page.get_rect(index)
         text = text_page.get_text_bounded(left, bottom, right, top)
-        text = re.sub(r"\s+", " ", text.replace("\ufffe", "-").replace("\x02", "-")).strip()
+        text = plain_characters(re.sub(r"\s+", " ", text.replace("\ufffe", "-").replace("\x02", "-"))).strip()
         if text:
             pieces.append(Line(left, bottom, right, top, text))
     few = sum(len(piece.text) for piece in pieces) < MIN_CHARACTERS_A_PAGE

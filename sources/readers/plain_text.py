@@ -11,6 +11,7 @@ from schemas.recipe import Source
 from sources.decoding import decode
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import LAST, reader
+from sources.markup.hyphens import joined, words_of
 
 MAX_TITLE: Final = 120
 MAX_CONTROL_SHARE: Final = 0.05
@@ -21,6 +22,14 @@ SECTION_TAG: Final = re.compile(r"^[ \t\u3000]*<(篇名|目录|卷名)>[ \t\u300
 CONTENT_FIELD: Final = re.compile(r"^[ \t\u3000]*(?:内容|属性)[:：]", re.MULTILINE)
 
 
+# A document of one element is XML, not words.
+ROOT: Final = re.compile(
+    r"\A\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE[^>]*>\s*)?"
+    r"<([A-Za-z_][\w:.-]*)(?:\s[^>]*)?>.*</\1>\s*\Z",
+    re.DOTALL,
+)
+
+
 # One after the last: whatever is no binary data and that no other takes.
 @reader("text", ".txt", ".text", sniff=lambda head: b"\x00" not in head[:1024], priority=LAST + 1, by_suffix=True)
 def read_text(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
@@ -29,6 +38,8 @@ def read_text(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     decoded = decode(data)
     if control_share(decoded.text) > MAX_CONTROL_SHARE:
         raise Unreadable("binary data, not text")
+    if unknown := ROOT.match(decoded.text):
+        raise Unreadable(f"XML of a kind that no reader knows: its root is <{unknown[1]}>")
     title_match = BOOK_FIELD.search(decoded.text) or TITLE_TAG.search(decoded.text)
     text = unwrap(tagged_headings(decoded.text))
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
@@ -67,6 +78,7 @@ def unwrap(text: str) -> str:
         return text
     out: list[str] = []
     open_line = False
+    words = words_of(text)
     for line in lines:
         bare = line.strip()
         if not bare or bare.startswith(("#", "- ")):
@@ -74,7 +86,8 @@ def unwrap(text: str) -> str:
             open_line = False
             continue
         if open_line and not line.startswith(("  ", "\t", "\u3000")):
-            out[-1] += ("" if _unspaced(out[-1][-1:], bare[0]) else " ") + bare
+            whole = joined(out[-1], bare, words)
+            out[-1] = whole or out[-1] + ("" if _unspaced(out[-1][-1:], bare[0]) else " ") + bare
         else:
             out.append(bare)
         open_line = len(line.rstrip()) >= 0.85 * width or (bool(bare) and len(bare) <= 2)
