@@ -110,17 +110,6 @@ def without_empty_brackets(text: str) -> str:
     return text.strip()
 
 
-# Units that take a power; after any other word a raised number is a footnote mark.
-POWER_BASE: Final = re.compile(r"(?:\d|(?<![A-Za-z])(?:[munkcd]?m|s|kg|g|L|min|h|mol|in|ft|yd)|[)χR])$")
-
-
-def with_power(before: str, raised: str) -> str:
-    """Raised text as plain text: `10` and `6` make `10^6`, `Ca` and `2+` stay `Ca2+`."""
-    if re.fullmatch(r"[-−–+]?\d{1,3}(?:\.\d+)?", raised.strip()) and POWER_BASE.search(before):
-        return "^" + raised.strip()
-    return raised
-
-
 def child(element: Any, *path: str) -> Any:
     """First descendant along local names, or None."""
     for name in path:

@@ -54,6 +54,7 @@ class Page:
     width: float
     is_picture: bool = False
     confidence: float | None = None
+    turned: int = 0  # characters that are not shown upright, which are no part of the lines
 
 
 def document_text(pages: Sequence[Page]) -> str:
@@ -234,14 +235,27 @@ def _key(text: str) -> str:
 
 
 def running_heads(pages: list[list[Line]]) -> set[str]:
-    """Texts (digits aside) that stand at the top or bottom of many pages."""
+    """Texts (digits aside) at the top or bottom of many pages; of a few pages, at one height of all, standing apart."""
     counts: Counter[str] = Counter()
+    apart: Counter[tuple[str, int]] = Counter()
     for lines in pages:
         by_height = sorted(lines, key=lambda line: -line.top)
         edge = by_height[:MARGIN_LINES] + by_height[-MARGIN_LINES:]
         counts.update({_key(line.text) for line in edge})
+        apart.update({(_key(line.text), round(line.bottom)) for line in _standing_apart(by_height)})
     needed = max(3, REPEATED_SHARE * len(pages))
-    return {text for text, count in counts.items() if count >= needed}
+    often = {text for text, count in counts.items() if count >= needed}
+    return often | {text for (text, _), count in apart.items() if len(pages) > 1 and count == len(pages)}
+
+
+def _standing_apart(by_height: list[Line]) -> list[Line]:
+    """The first and the last line of a page, where more than a line's height parts them from the rest."""
+    if len(by_height) < 3:
+        return []
+    first, second, *_ = by_height
+    *_, before, last = by_height
+    found = [first] if first.bottom - second.top > 1.5 * first.height else []
+    return [*found, last] if before.bottom - last.top > 1.5 * last.height else found
 
 
 def _is_running(line: Line, running: set[str]) -> bool:

@@ -13,10 +13,10 @@ from schemas.errors import Unreadable
 from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
-from sources.markup.characters import plain_characters
 from sources.markup.references import without_references
-from sources.pages.layout import Line, Page, document_text, largest_text, merged
+from sources.pages.layout import Page, document_text, largest_text, merged
 from sources.pages.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, fitted, read_picture
+from sources.pages.pdf_text import page_text
 from sources.readers.image import checked_confidence
 
 MIN_CHARACTERS_A_PAGE: Final = 32  # a page of less text that holds a picture was scanned
@@ -63,6 +63,8 @@ def pdf_draft(data: bytes, source: Source) -> Draft:
         title = largest_text(pages[0].lines)
     created = re.match(r"D:(\d{4})(\d{2})(\d{2})", metadata.get("CreationDate") or "")
     edits: tuple[tuple[str, int], ...] = (("reference list removed", 1),) if cut else ()
+    if turned := sum(page.turned for page in pages):
+        edits += (("turned characters left out", turned),)
     if scanned:
         edits += (("pages read by OCR", len(scanned)),)
     return Draft(
@@ -85,16 +87,9 @@ def _scanned_page(page: Any) -> Page:
 
 
 def _read_page(page: Any) -> Page:
-    """Lines of a page, from the text rectangles that pdfium finds."""
-    text_page = page.get_textpage()
+    """Lines of a page, from the characters that pdfium finds."""
+    found = page_text(page, page.get_textpage())
     width, _ = page.get_size()
-    pieces: list[Line] = []
-    for index in range(text_page.count_rects()):
-        left, bottom, right, top = text_page.get_rect(index)
-        text = text_page.get_text_bounded(left, bottom, right, top)
-        text = plain_characters(re.sub(r"\s+", " ", text.replace("\ufffe", "-").replace("\x02", "-"))).strip()
-        if text:
-            pieces.append(Line(left, bottom, right, top, text))
-    few = sum(len(piece.text) for piece in pieces) < MIN_CHARACTERS_A_PAGE
+    few = sum(len(piece.text) for piece in found.pieces) < MIN_CHARACTERS_A_PAGE
     is_picture = few and any(True for _ in page.get_objects(filter=[pdfium.raw.FPDF_PAGEOBJ_IMAGE]))
-    return Page(merged(pieces), width, is_picture)
+    return Page(merged(found.pieces), width, is_picture, turned=found.turned)

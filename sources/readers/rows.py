@@ -14,11 +14,12 @@ import string
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, BinaryIO, Final
 
 import orjson
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,6 +33,7 @@ from sources.conversation_rows import from_row
 from sources.decoding import decode, detect, without_surrogates
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import LAST, reader
+from sources.pages.sheets import MergedRange, merged_ranges
 from sources.preference_rows import preferences_from_row
 from sources.prompt_rows import prompt_from_row
 
@@ -357,7 +359,7 @@ def _decoded_lines(stream: BinaryIO, encoding: str) -> Iterator[str]:
     example='{name: terms, files: "*.xlsx", source_type: encyclopedia, text: "{term}: {article}"}',
 )
 def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
-    """The first sheet of a workbook, its first row being the header."""
+    """The sheets of a workbook, the first row of each being its header; a merged cell holds for all its places."""
     import fastexcel
 
     rows = Rows(blob, source, "xlsx")
@@ -367,15 +369,40 @@ def read_xlsx(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
             for member in zipfile.ZipFile(io.BytesIO(data)).infolist():
                 if reason := bomb_reason(member):
                     raise Unreadable(f"{member.filename}: {reason}")
-        frame = fastexcel.read_excel(data).load_sheet(0, dtypes="string").to_polars()
+        book = fastexcel.read_excel(data)
+        sheets = [(name, book.load_sheet(at, dtypes="string").to_polars()) for at, name in enumerate(book.sheet_names)]
+        ranges = merged_ranges(data) if data.startswith(b"PK") else {}
     except (fastexcel.FastExcelError, *CORRUPT) as error:
         raise Unreadable(f"workbook is truncated or corrupt: {error}") from None
-    rows.columns_needed(frame.columns)
-    for number, row in enumerate(frame.iter_rows(named=True), 1):
-        raw = "\x1f".join("" if cell is None else str(cell) for cell in row.values()).encode()
-        if not any(row.values()):
+    for at, (name, frame) in enumerate(sheets):
+        if at and frame.is_empty():
             continue
-        yield from rows.told(row, raw, str(number))
+        try:
+            rows.columns_needed(frame.columns)
+        except Unreadable as error:
+            if not at:
+                raise
+            yield Broken(f"{blob.uri}#{name}", "xlsx", f"sheet '{name}': {error}", 0, "")
+            continue
+        for number, row in enumerate(_unmerged(frame, ranges.get(at, ())), 1):
+            raw = "\x1f".join("" if cell is None else str(cell) for cell in row.values()).encode()
+            if any(row.values()):
+                yield from rows.told(row, raw, f"{name}/{number}" if at else str(number))
+
+
+def _unmerged(frame: pl.DataFrame, ranges: Sequence[MergedRange]) -> Iterator[dict[str, Any]]:
+    """Rows of a sheet; below its header each place of a merged cell holds its value."""
+    held: dict[tuple[int, int], Any] = {}
+    for one in ranges:
+        first = one.rows.start - 1  # the header is row 0 of the sheet
+        if first < 0 or first >= frame.height or one.columns.start >= frame.width:
+            continue
+        value = frame[first, one.columns.start]
+        held.update({(line - 1, column): value for line in one.rows for column in one.columns})
+    for number, row in enumerate(frame.iter_rows(named=True)):
+        if held:
+            row = {name: held.get((number, at), cell) for at, (name, cell) in enumerate(row.items())}
+        yield row
 
 
 @reader(
