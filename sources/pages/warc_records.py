@@ -20,7 +20,7 @@ CHUNK: Final = 1 << 18
 MAGIC: Final = b"\x1f\x8b\x08"
 LONGEST_HEADER: Final = 1 << 16
 LONGEST: Final = MAX_DOCUMENT_BYTES + LONGEST_HEADER  # bytes of a record that are held
-BEGINS: Final = re.compile(rb"(?:\r?\n)WARC/[01]\.\d+\r?\n")
+BEGINS: Final = re.compile(rb"(?:\r?\n)?WARC/[01]\.\d+\r?\n(?=[A-Z][A-Za-z-]+:)")
 FOLLOWED: Final = re.compile(rb"(?:\r?\n)*(?:WARC/[01]\.\d+\r?\n|$)")
 BLANK: Final = re.compile(rb"[\r\n]*")
 LENGTH: Final = re.compile(rb"(?im)^content-length[ \t]*:[ \t]*(\d{1,15})[ \t]*\r?$")
@@ -212,7 +212,8 @@ class _Splitter:
             inside = BEGINS.search(self.buffer, head.end())
             missing = f"{why}: {len(self.buffer) - head.end()} of {int(length[1])} bytes"
             return self._lose("its length leads into the next record" if inside else missing)
-        if FOLLOWED.match(self.buffer, total) is None:
+        closed = self.buffer.startswith(b"\r\n\r\n", total)  # then it is whole, whatever stands behind it
+        if not closed and FOLLOWED.match(self.buffer, total) is None:
             return self._lose("its length does not lead to the next record")
         record = Whole(self._place(), bytes(self.buffer[:total]) + b"\r\n\r\n")
         self._drop(total)
@@ -229,7 +230,7 @@ class _Splitter:
     def _resynchronised(self, final: bool) -> bool:
         """Pass over bytes up to the next line that begins a record; whether it is there."""
         found = BEGINS.search(self.buffer, 1)
-        keep = len(self.buffer) if final else max(0, len(self.buffer) - 32)
+        keep = len(self.buffer) if final else max(0, len(self.buffer) - 128)
         gone = found.start() if found else keep
         assert self.lost is not None
         self.digest.update(self.buffer[:gone])

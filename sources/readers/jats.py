@@ -239,5 +239,5 @@ def _notices(meta: Any, kind: str, title: str) -> tuple[tuple[str, ...], bool, t
 
 def _plain_doi(value: str) -> str | None:
     """A DOI without what it is written behind; None where it is none."""
-    found = re.search(r"10\.\d{3,9}/\S+", value.strip().lower())
+    found = re.search(r"10\.\d+(?:\.\d+)*/\S+", value.strip().lower())
     return found[0].rstrip(".,;") if found else None
