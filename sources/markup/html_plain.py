@@ -7,7 +7,7 @@ that knows nothing of spans, ruby or MathML cannot lose them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from lxml import html as lxml_html
@@ -223,8 +223,3 @@ def _collect(element: Any, pieces: list[str]) -> None:
         elif name in BLOCK:
             pieces.append(" ")
         pieces.append(one.tail or "")
-
-
-def joined(lines: Iterable[str]) -> str:
-    """Lines of one text put together, without a space between ideographs."""
-    return BROKEN_LINE.sub("", "\n".join(lines))

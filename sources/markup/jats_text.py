@@ -72,8 +72,6 @@ def block(element: Any, level: int) -> list[str]:
     name = local(element)
     if not name or name in SKIPPED or name in ("title", "label", "caption"):
         return []
-    if name == "fn-group" or name == "ref-list":
-        return []
     if name in TITLED:
         return section_blocks(element, level + 1)
     if name == "p":
