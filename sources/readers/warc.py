@@ -43,8 +43,7 @@ def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT_BYTES) as spool:
         for one in records(seekable(blob, spool)):  # type: ignore[arg-type]
             if isinstance(one, Torn):
-                target = TARGET.search(one.head)
-                uri = target[1].decode("utf-8", "replace") if target else f"{blob.uri}#{one.offset}"
+                uri = _target(one.head, f"{blob.uri}#{one.offset}")
                 yield Broken(uri, "warc", f"{one.why} (at byte {one.offset})", one.size, one.sha256)
                 continue
             kind = _kind(one.data)
@@ -55,9 +54,13 @@ def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
                 yield _record(one.data, number, kind, source)
             else:
                 why = f"record of type '{kind}'" if kind else "record without WARC-Type"
-                target = TARGET.search(one.data[: 1 << 16])
-                uri = target[1].decode("utf-8", "replace") if target else f"{blob.uri}#{one.offset}"
+                uri = _target(one.data[: 1 << 16], f"{blob.uri}#{one.offset}")
                 yield Broken(uri, "warc", f"{why} (at byte {one.offset})", len(one.data), sha256(one.data))
+
+
+def _target(head: bytes, otherwise: str) -> str:
+    found = TARGET.search(head)
+    return found[1].decode("utf-8", "replace") if found else otherwise
 
 
 def _kind(data: bytes) -> str:
@@ -79,10 +82,9 @@ def _record(data: bytes, number: int, kind: str, source: Source) -> Draft | Brok
         declared = record.http_content_type if kind == "response" else record.headers.get("Content-Type")
         charset = record.http_charset if kind == "response" else None
         draft = body_draft(body, declared or "", charset, target, source)
-    except Unreadable as error:
-        return Broken(target, "warc", str(error), len(body), sha256(body))
     except Exception as error:  # one bad page must not end the archive
-        return Broken(target, "warc", f"{type(error).__name__}: {error}", len(body), sha256(body))
+        why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+        return Broken(target, "warc", why, len(body), sha256(body))
     return replace(draft, place=str(number), uri=target)
 
 
