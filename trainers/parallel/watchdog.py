@@ -47,7 +47,12 @@ class Watchdog:
         self._thread.join()
 
     def _look(self) -> None:
+        looked = time.time()
         while not self._ended.wait(self.bound / LOOKS):
+            asleep = time.time() - looked - self.bound / LOOKS
+            looked += asleep + self.bound / LOOKS
+            if asleep > self.bound / 4:  # the process was stopped, or its machine slept: nobody hung meanwhile
+                self.at += asleep
             told = json.dumps([time.time() if self.paused else self.at, self.doing])
             self.store.set(f"watchdog/{self.rank}", told)
             if not self.paused and time.time() - self.at > self.bound:
