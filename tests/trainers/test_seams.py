@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +15,7 @@ pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from schemas.errors import WrongCall
+from tests.conftest import REPOSITORY
 from tests.trainers.conftest import log, stage
 from tests.trainers.ranks import run
 
@@ -98,3 +102,30 @@ def test_a_rank_that_hangs_is_named_and_ends_the_others() -> None:
     assert "rank 1 has not moved for" in told, told[-2000:]
     assert "sampling token 7 of prompt 3" in told
     assert time.monotonic() - begun < 60
+
+
+WATCHED = """
+import sys, time, torch
+from trainers.parallel.watchdog import Watchdog, tick
+torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+with Watchdog(1.0):
+    print("begun", flush=True)
+    for _ in range(60):
+        time.sleep(0.05)
+        tick("working")
+print("done", flush=True)
+"""
+
+
+def test_a_process_that_was_stopped_for_a_while_did_not_hang() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WATCHED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.5)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        process.send_signal(signal.SIGCONT)
+        told, wrong = process.communicate(timeout=60)
+    assert told == "done\n", wrong
