@@ -95,7 +95,8 @@ def refuse_deep(data: bytes, limit: int = MAX_NESTING) -> None:
 
 def local(element: Any) -> str:
     """Tag without its namespace; comments and instructions have none."""
-    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+    tag = element.tag  # pages have names that no XML may have, which lxml's own QName refuses
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def squeeze(text: str) -> str:

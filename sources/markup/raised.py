@@ -63,9 +63,11 @@ def _figures(before: str, told: str, after: str) -> str:
 def _letters(before: str, told: str, after: str) -> str:
     """A footnote's mark beside a word or a number; a letter over a variable or over ten is a power."""
     bare = told.strip("[]()")
-    if len(bare) == 1 and bare in "nkxijmt" and (BASE_TEN.search(before) or VARIABLE.search(before)):
-        return f"^{bare}"
-    if not before.strip():
+    variable = VARIABLE.search(before)
+    if len(bare) == 1 and (variable or BASE_TEN.search(before)):
+        if bare in "nkxijmt" or (variable and variable[0].isupper() and bare.isalpha()):
+            return f"^{bare}"
+    if not before.strip() or before[-1:].isspace():
         return f"[{bare}] " if after[:1].strip() else f"[{bare}]"
     return f" [{bare}]"
 

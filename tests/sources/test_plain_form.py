@@ -24,6 +24,7 @@ from sources.markup.titles import first_title
         ("Ca", "2+", " was", False, "2+"), ("HCO3", "−", "", False, "−"), ("CD4", "+", " cells", False, "+"),
         ("and ", "18", "F-FDG", False, "18"), ("[", "99m", "Tc]", False, "99m"), ("1", "st", " day", False, "st"),
         ("8.3", "a", "", False, " [a]"), ("7.9", "*", "", False, " [*]"), ("Age", "b", "", True, " [b]"),
+        ("state M", "s", ", and", False, "^s"), ("p", "a", "", False, " [a]"), ("(HMMER3) ", "b", "independent", False, "[b] "),
         ("IL-2", "4", " is", False, ""), ("mice", "−/−", "", False, "−/−"), ("Brand", "®", "", False, "®"),
     ],
 )  # fmt: skip
@@ -80,6 +81,14 @@ def test_pages_say_formulas_readings_and_lists_in_cells_once() -> None:
     assert "The ratio D/V and 疟(nüè)疾，每四小时测量一次。" in text
     assert "Drug | Checks\nLithium | Before: level; thyroid" in text
     assert "## A part of the page\n\nIn a table that only places it." in text
+
+
+def test_names_that_no_xml_may_have_are_read() -> None:
+    page = '<html><body><p>Before <o:p>inside</o:p> <a"b>odd</a"b> <x@y>more</x@y> after<sup>2</sup>.</p></body></html>'
+    text = body_text(parse_html(page))
+    assert "Before" in text
+    assert "inside" in text
+    assert "after." in text
 
 
 @pytest.mark.parametrize(
