@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -95,11 +96,15 @@ def _series(run: RunFolder) -> pl.DataFrame:
     return pl.concat(parts).select("row", "series", "edition")
 
 
+def named_by(names: Sequence[str]) -> pl.Expr:
+    """Documents that these DOIs, or numbers of PubMed ("pmid:1", a series), name."""
+    return pl.col("doi").is_in(names).fill_null(False) | pl.col("series").is_in(names).fill_null(False)
+
+
 def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> pl.DataFrame:
     """What the choice needs of the wanted rows; retracted articles count as grade E."""
     parts = [frame.join(wanted, on="row", how="semi") for frame in numbered(run, list(CANDIDATES))]
-    named = pl.col("doi").is_in(retracted).fill_null(False) | pl.col("series").is_in(retracted).fill_null(False)
-    is_retracted = named | pl.col("retracted").fill_null(False)
+    is_retracted = named_by(retracted) | pl.col("retracted").fill_null(False)
     return pl.concat(parts).with_columns(
         authority=pl.when(is_retracted).then(pl.lit("E")).otherwise(pl.col("authority"))
     )

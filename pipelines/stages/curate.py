@@ -22,6 +22,7 @@ from pipelines.stages.annotate import STAGE as ANNOTATE
 from pipelines.stages.benchmarks import STAGE as BENCHMARKS
 from pipelines.stages.benchmarks import benchmark_index
 from pipelines.stages.cluster import STAGE as CLUSTER
+from pipelines.stages.cluster import named_by
 from pipelines.stages.group import row_offsets
 from pipelines.stages.paragraphs import STAGE as PARAGRAPHS
 from pipelines.stages.paragraphs import all_repeated, rows_of
@@ -138,14 +139,9 @@ def _printed_rows(run: RunFolder, number: int) -> pl.DataFrame:
     return ids.with_columns(row=pl.Series(np.arange(first, first + ids.height, dtype=np.uint32)))
 
 
-def _named(names: Sequence[str]) -> pl.Expr:
-    """Documents that these DOIs, or numbers of PubMed ("pmid:1", a series), name."""
-    return pl.col("doi").is_in(names).fill_null(False) | pl.col("series").is_in(names).fill_null(False)
-
-
 def _retracted(frame: pl.DataFrame, dois: list[str]) -> pl.DataFrame:
     """Mark articles that a notice of the run retracts; a retracted article is never above grade E."""
-    marked = pl.col("retracted") | _named(dois)
+    marked = pl.col("retracted") | named_by(dois)
     return frame.with_columns(
         retracted=marked,
         authority=pl.when(marked).then(pl.lit("E")).otherwise(pl.col("authority")),

@@ -192,7 +192,7 @@ def _items(element: Any, depth: int = 0) -> Iterator[str]:
             nested = [one for one in item.iter() if local(one) in ("list", "def-list") and _item_of(one) is item]
             label = inline(child(item, "label"))
             mark = label if label and re.match(r"[\[(]?\w{1,4}[.)\]]?$", label) else f"{number}." if ordered else "-"
-            parts = [_without(one, nested) for one in item if local(one) not in ("label", *("list", "def-list"))]
+            parts = [inline(one, nested) for one in item if local(one) not in ("label", "list", "def-list")]
             text = " ".join(filter(None, parts))
             if text or not nested:
                 yield f"{'  ' * depth}{mark} {text}"
@@ -208,12 +208,6 @@ def _items(element: Any, depth: int = 0) -> Iterator[str]:
 
 def _item_of(element: Any) -> Any:
     return next((one for one in element.iterancestors() if local(one) in ("list-item", "def-item")), None)
-
-
-def _without(element: Any, left: list[Any]) -> str:
-    pieces: list[str] = []
-    collect(element, pieces, left, top=True)
-    return finished(pieces)
 
 
 def _alternative(element: Any, level: int) -> list[str]:
@@ -244,9 +238,7 @@ def formula(element: Any) -> str:
     elif tex is not None:
         told = tex_text(tex)
     else:
-        pieces: list[str] = []
-        collect(element, pieces, [one for one in element if local(one) == "label"], top=True)
-        told = finished(pieces)
+        told = inline(element, [one for one in element if local(one) == "label"])
     return f"{told} {label}".strip() if told else ""
 
 
@@ -257,12 +249,12 @@ def tex_text(element: Any) -> str:
     return " ".join((found[1] if found else source).strip().strip("$").split())
 
 
-def inline(element: Any) -> str:
-    """Text of an element on one line, without citation numbers, footnotes and graphics."""
+def inline(element: Any, left: list[Any] | tuple[()] = ()) -> str:
+    """Text of an element on one line, without citation numbers, footnotes, graphics and the elements in `left`."""
     if element is None:
         return ""
     pieces: list[str] = []
-    collect(element, pieces, top=True)
+    collect(element, pieces, left, top=True)
     return finished(pieces)
 
 

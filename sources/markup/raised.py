@@ -16,7 +16,6 @@ EXPONENT: Final = re.compile(rf"[-+{MINUS}]?\d{{1,3}}(?:\.\d+)?")
 CHARGE: Final = re.compile(rf"\d{{0,2}}[-+{MINUS}]")
 ORDINAL: Final = re.compile(r"(?i:st|nd|rd|th|er|e|ème|o|a|os|as)")
 MARK: Final = re.compile(r"[\[(]?(?:[a-z]{1,2}|[*†‡§¶#∥‖]{1,3})(?:\s*,\s*(?:[a-z]|[*†‡§¶#∥‖]{1,3}))*[\])]?")
-SYMBOLS: Final = re.compile(r"[*†‡§¶#∥‖]+")
 # Units that take a power.
 UNIT: Final = re.compile(r"(?<![A-Za-z])(?:[munkcdμµ]?m|s|kg|g|L|min|h|mol|in|ft|yd)$")
 BASE_TEN: Final = re.compile(r"(?<![\d.,])10$")

@@ -70,7 +70,7 @@ def _packed(stream: IO[bytes]) -> Iterator[Whole | Torn]:
         if head != MAGIC:
             following = _next_member(stream, at)
             if _filled(stream, at, following):
-                yield _torn(at, b"", following - at, "bytes that belong to no gzip member")
+                yield Torn(at, following - at, "", "bytes that belong to no gzip member", b"")
             at = following
             continue
         splitter = _Splitter(at)
@@ -169,7 +169,7 @@ class _Splitter:
         if self.lost is not None:
             yield self._found()
         elif always and not self.whole:
-            yield _torn(self.origin or 0, b"", 0, why)
+            yield Torn(self.origin or 0, 0, "", why, b"")
 
     def _cut(self, final: bool, why: str = "record cut short") -> Iterator[Whole | Torn]:
         while self.buffer:
@@ -248,7 +248,3 @@ class _Splitter:
     def _drop(self, count: int) -> None:
         del self.buffer[:count]
         self.passed += count
-
-
-def _torn(at: int, data: bytes, size: int, why: str) -> Torn:
-    return Torn(at, size, hashlib.sha256(data).hexdigest() if data else "", why, data[:4096])

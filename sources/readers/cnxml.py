@@ -46,7 +46,9 @@ def _is_cnxml(head: bytes) -> bool:
     return b"cnx.rice.edu/cnxml" in head or b"cnx.rice.edu/collxml" in head
 
 
-@reader("cnxml", ".cnxml", sniff=_is_cnxml, by_suffix=True, source="CNXML 0.8, https://github.com/openstax/cnxml")
+@reader(
+    "cnxml", ".cnxml", sniff=_is_cnxml, by_suffix=True, version=2, source="CNXML 0.8, https://github.com/openstax/cnxml"
+)
 def read_cnxml(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """A module as text with headings, lists, tables and its glossary; a collection as its outline."""
     data = blob.read_all()

@@ -27,6 +27,7 @@ DISGUISED: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/p
     ".epub",
     sniff=lambda head: head.startswith(b"PK") and b"application/epub+zip" in head[:120],
     is_archive=True,
+    version=2,
     source="EPUB 3.3, https://www.w3.org/TR/epub-33/",
 )
 def read_epub(blob: Blob, source: Source) -> Iterator[Draft | Broken]:

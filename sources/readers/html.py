@@ -42,6 +42,7 @@ INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
     ".xhtml",
     sniff=lambda head: HTML_HEAD.match(head) is not None,
     by_suffix=True,
+    version=2,
     source="HTML Living Standard, https://html.spec.whatwg.org; main text by trafilatura",
 )
 def read_html(blob: Blob, source: Source) -> Iterator[Draft | Broken]:

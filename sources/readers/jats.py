@@ -73,6 +73,7 @@ DATE_ORDER: Final = ("epub", "pub", "ppub", "epub-ppub", "collection", "")
     ".nxml",
     sniff=lambda head: re.search(rb"<article[\s>]", head) is not None and b"<html" not in head[:500].lower(),
     by_suffix=True,
+    version=2,
     source="JATS 1.3, ANSI/NISO Z39.96",
     example='{name: articles, files: "**/*.xml", format: jats, source_type: literature}',
 )
@@ -125,8 +126,9 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
     if body is not None:
         blocks.extend(section_blocks(body, 1))
     back = child(root, "back")
-    for group in (child(root, "floats-group"), *(back if back is not None else ())):
-        if local_or_none(group) in ("app-group", "floats-group", "app", "glossary", "notes", "sec"):
+    floats = child(root, "floats-group")
+    for group in (*([floats] if floats is not None else []), *(back if back is not None else ())):
+        if local(group) in ("app-group", "floats-group", "app", "glossary", "notes", "sec"):
             blocks.extend(section_blocks(group, 2))
     retracts, retracted, notices = _notices(meta, kind, title)
     journal_meta = child(root, "front", "journal-meta")
@@ -147,11 +149,6 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
         retracts=retracts,
         notices=notices,
     )
-
-
-def local_or_none(element: Any) -> str:
-    """An element's name, nothing for none."""
-    return local(element) if element is not None else ""
 
 
 def _abstract_title(abstract: Any) -> str:

@@ -42,7 +42,7 @@ UNDERSCORED: Final = re.compile(r"(?<![\w\\])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)
 ESCAPE: Final = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~])")
 
 
-@reader("markdown", ".md", ".markdown", ".mdown", source="CommonMark 0.31, https://spec.commonmark.org")
+@reader("markdown", ".md", ".markdown", ".mdown", version=2, source="CommonMark 0.31, https://spec.commonmark.org")
 def read_markdown(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One document; its title is the front matter's or the first heading."""
     data = blob.read_all()

@@ -27,7 +27,7 @@ FILE_TITLE: Final = re.compile(
 )
 
 
-@reader("pdf", ".pdf", sniff=lambda head: b"%PDF-" in head[:1024], source="ISO 32000, by pypdfium2")
+@reader("pdf", ".pdf", sniff=lambda head: b"%PDF-" in head[:1024], version=2, source="ISO 32000, by pypdfium2")
 def read_pdf(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """The text of a PDF, by OCR where pages are pictures."""
     yield pdf_draft(blob.read_all(), source)

@@ -31,7 +31,9 @@ ROOT: Final = re.compile(
 
 
 # One after the last: whatever is no binary data and that no other takes.
-@reader("text", ".txt", ".text", sniff=lambda head: b"\x00" not in head[:1024], priority=LAST + 1, by_suffix=True)
+@reader(
+    "text", ".txt", ".text", sniff=lambda head: b"\x00" not in head[:1024], priority=LAST + 1, by_suffix=True, version=2
+)
 def read_text(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One document; lines wrapped at a fixed width are joined again."""
     data = blob.read_all()
@@ -44,8 +46,8 @@ def read_text(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     text = unwrap(tagged_headings(decoded.text))
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
     title = title_match.group(1).strip() if title_match else first.lstrip("# ")
-    joined = 1 if text.count("\n") < 0.8 * decoded.text.count("\n") else 0
-    edits = (*decoded.edits, *((("wrapped lines joined", 1),) if joined else ()))
+    rewrapped = text.count("\n") < 0.8 * decoded.text.count("\n")
+    edits = (*decoded.edits, *((("wrapped lines joined", 1),) if rewrapped else ()))
     yield Draft(text=text, raw_sha256=sha256(data), title=title if 0 < len(title) <= MAX_TITLE else None, edits=edits)
 
 

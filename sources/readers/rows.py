@@ -355,6 +355,7 @@ def _decoded_lines(stream: BinaryIO, encoding: str) -> Iterator[str]:
     ".ods",
     sniff=lambda head: head.startswith(b"PK") and b"[Content_Types].xml" in head,
     is_archive=True,
+    version=2,
     source="ECMA-376, by fastexcel",
     example='{name: terms, files: "*.xlsx", source_type: encyclopedia, text: "{term}: {article}"}',
 )
