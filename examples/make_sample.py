@@ -20,6 +20,7 @@ from pathlib import Path
 import polars as pl
 import sample_answers as answers
 import sample_conversations as talks
+import sample_formats
 import sample_texts_en as en
 import sample_texts_zh as zh
 import zstandard
@@ -279,6 +280,8 @@ def main() -> None:
     put("textbooks/physiology.collection.xml", en.CNXML_COLLECTION)
     put("textbooks/symptoms-zh.epub", epub("症状学基础（样例）", zh.BOOK))
     put("textbooks/four-examinations.txt", zh.CLASSIC, "gb18030")
+    for name, content in sample_formats.files().items():
+        put(name, content)
     # literature: JATS, archives, PDF
     put("literature/trial.xml", en.TRIAL)
     put("literature/review.nxml", en.REVIEW)
@@ -302,7 +305,7 @@ def main() -> None:
     put("labels/truncated.jsonl.gz", gzip.compress("\n".join(lines).encode() * 3, mtime=0)[:700])
     # encyclopedia: XLSX, Parquet, Arrow, TSV, JSON
     frame = pl.DataFrame(en.ENCYCLOPEDIA_EN, schema=["term", "article"], orient="row")
-    (ROOT / "encyclopedia").mkdir(parents=True)
+    (ROOT / "encyclopedia").mkdir(parents=True, exist_ok=True)
     workbook(ROOT / "encyclopedia" / "terms.xlsx", frame[:4])
     frame[4:6].write_parquet(ROOT / "encyclopedia" / "terms.parquet")
     frame[6:].write_ipc(ROOT / "encyclopedia" / "terms.arrow")

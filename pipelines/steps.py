@@ -13,7 +13,7 @@ import polars as pl
 
 from filters.step import STEPS, Batch, Outcome, StepKind
 from pipelines.stopwatch import Stopwatch
-from schemas.document import EDIT, READ_SCORES, document_columns
+from schemas.document import DECISION_COLUMNS, EDIT, READ_SCORES, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe, Source, StepCall
 from textcolumns.columns import TextColumn
@@ -169,9 +169,9 @@ def _begun(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         new = [name for name in names if name not in known]
         return frame.drop("scores").with_columns(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in new)
     new = [name for name in names if name not in ("characters", *READ_SCORES)]
+    undecided = [name for name in DECISION_COLUMNS if name not in frame.columns]
     return frame.with_columns(
-        pl.lit(None, pl.String).alias("dropped_by"),
-        pl.lit(None, pl.String).alias("drop_reason"),
+        *(pl.lit(None, pl.String).alias(name) for name in undecided),
         *(pl.lit(None, pl.Float64).alias(f"_score_{name}") for name in new),
         *(pl.col(name).alias(f"_score_{name}") for name in READ_SCORES),
         _score_characters=pl.col("text").str.len_chars().cast(pl.Float64),

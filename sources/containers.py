@@ -20,7 +20,7 @@ from typing import IO, BinaryIO, Final
 import pyarrow as pa
 
 from schemas.errors import Unreadable
-from sources.draft import Blob, Broken, open_blob
+from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, open_blob
 
 MAX_DEPTH: Final = 3
 # Text compresses 3- to 20-fold, repetitive markup up to some 100-fold; bombs 1,000-fold and more.
@@ -36,6 +36,13 @@ COMPRESSED: Final = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
 }
+# Names that only the zip files of Office hold.
+OFFICE: Final = (b"[Content_Types].xml", b"_rels/.rels", b"xl/workbook.", b"docProps/")
+# What only the directories of EPUB and OpenDocument hold, where their mark at the beginning was packed.
+EPUB_SIGN: Final = b"\nMETA-INF/container.xml\n"
+OPEN_DOCUMENT_SIGN: Final = b"\nMETA-INF/manifest.xml\n"
+MOST_NAMES: Final = 2000
+DIRECTORY: Final = b"\n\x00names\x00\n"  # between a zip file's first bytes and the names of its members
 CORRUPT: Final = (
     OSError,
     EOFError,
@@ -107,12 +114,24 @@ def _decompressor(kind: str, stored: _Counted) -> BinaryIO:
 
 
 def is_zip_document(head: bytes) -> bool:
-    """Zip files that are one document: EPUB and Office."""
-    return head.startswith(b"PK\x03\x04") and (b"application/epub+zip" in head[:120] or _is_office(head))
+    """Zip files that are one document: EPUB, Office and OpenDocument."""
+    marked = b"application/epub+zip" in head[:120] or b"application/vnd.oasis.opendocument." in head[:120]
+    begun, _, names = head.partition(DIRECTORY)
+    told = [b"\n" + name in b"\n" + names for name in OFFICE] if names else [name in begun for name in OFFICE]
+    marked = marked or EPUB_SIGN in names or (OPEN_DOCUMENT_SIGN in names and b"\ncontent.xml\n" in names)
+    return head.startswith(b"PK\x03\x04") and (marked or any(told))
 
 
-def _is_office(head: bytes) -> bool:
-    return any(name in head for name in (b"[Content_Types].xml", b"_rels/.rels", b"xl/workbook.xml", b"docProps/"))
+def _with_directory(blob: Blob) -> Blob:
+    """A zip file's blob whose head goes on with the names of its members, by which its readers know it."""
+    spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  (lives as long as the blob's stream)
+    stream = seekable(blob, spool)  # type: ignore[arg-type]
+    try:
+        names = b"\n".join(name.encode("utf-8", "replace") for name in zipfile.ZipFile(stream).namelist()[:MOST_NAMES])
+    except CORRUPT:
+        names = b""
+    stream.seek(0)
+    return Blob(blob.uri, blob.head + DIRECTORY + b"\n" + names + b"\n", stream, blob.size, blob.stored_as)  # type: ignore[arg-type]
 
 
 def is_tar(head: bytes) -> bool:
@@ -122,6 +141,8 @@ def is_tar(head: bytes) -> bool:
 
 def open_members(blob: Blob, depth: int = 0) -> Iterator[Blob | Broken]:
     """The blob itself, or what its compression and archives hold, each ready to be read once."""
+    if blob.head.startswith(b"PK\x03\x04"):
+        blob = _with_directory(blob)
     kind = next((name for magic, name in COMPRESSED.items() if blob.head.startswith(magic)), None)
     is_archive = is_tar(blob.head) or (blob.head.startswith(b"PK") and not is_zip_document(blob.head))
     if kind is None and not is_archive:
@@ -245,6 +266,16 @@ def bomb_reason(member: zipfile.ZipInfo) -> str | None:
     if member.file_size > EXPANSION_FREE_BYTES and member.file_size > MAX_EXPANSION * max(member.compress_size, 1):
         return f"member expands more than {MAX_EXPANSION}-fold; taken for a decompression bomb"
     return None
+
+
+def member_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A part of a zip document, whole; bombs and parts that are too large are `Unreadable`, KeyError where none is."""
+    info = archive.getinfo(name)
+    if reason := bomb_reason(info):
+        raise Unreadable(f"{name}: {reason}")
+    if info.file_size > MAX_DOCUMENT_BYTES:
+        raise Unreadable(f"{name}: larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
+    return archive.read(info)
 
 
 def _member(blob: Blob, name: str, stream: IO[bytes], size: int, depth: int) -> Iterator[Blob | Broken]:

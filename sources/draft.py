@@ -77,6 +77,8 @@ class Draft:
     """A document as its format tells it; the rest (id, source, grade) is added later.
 
     `place` tells records of one file apart; `uri` replaces the file's where the record has its own.
+    `left_out` says why a record that was understood is no document (a redirect, a page of another language):
+    it is dropped by `read`, with that reason.
     """
 
     text: str
@@ -97,6 +99,7 @@ class Draft:
     retracts: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     ocr: float | None = None
+    left_out: str | None = None
     task: str | None = None
     ability: str | None = None
     difficulty: int | None = None

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from schemas.document import QUARANTINE_COLUMNS, READ_COLUMNS, document_id
+from schemas.document import DECISION_COLUMNS, QUARANTINE_COLUMNS, READ_COLUMNS, document_id
 from schemas.errors import Unreadable
 from schemas.recipe import Source
 from sources.containers import open_members
@@ -27,7 +27,7 @@ BATCH_ROWS: Final = 2048
 def read_frames(
     file: InputFile, source: Source, used: dict[str, int] | None = None
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Frames of documents (`READ_COLUMNS`) and of quarantine, in the order of the file.
+    """Frames of documents (`READ_COLUMNS`, `DECISION_COLUMNS`) and of quarantine, in the order of the file.
 
     `used` is told the readers that were asked, with their versions.
     """
@@ -126,6 +126,8 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "difficulty": draft.difficulty,
         "conversation": draft.conversation,
         "ocr": draft.ocr,
+        "dropped_by": "read" if draft.left_out else None,
+        "drop_reason": draft.left_out,
         "edits": [{"step": "read", "what": what, "count": count} for what, count in draft.edits],
     }
 
@@ -142,7 +144,8 @@ def _frames(documents: list[dict[str, Any]], broken: list[Broken], source: Sourc
         }
         for one in broken
     ]
-    return pl.DataFrame(documents, schema=READ_COLUMNS), pl.DataFrame(rows, schema=QUARANTINE_COLUMNS)
+    columns = {**READ_COLUMNS, **DECISION_COLUMNS}
+    return pl.DataFrame(documents, schema=columns), pl.DataFrame(rows, schema=QUARANTINE_COLUMNS)
 
 
 def _broken_member(member: Blob, reader: str, error: str, is_file: bool, file: InputFile) -> Broken:

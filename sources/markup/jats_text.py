@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from sources.markup.cals import cals_rows
 from sources.markup.elements import child, descendants, local, math_text, without_empty_brackets
 from sources.markup.raised import CITED as FIGURES
 from sources.markup.raised import raised
@@ -160,7 +161,7 @@ def _table(table: Any) -> str:
         for row in descendants(table, "tr")
         if _owner(row) is table
     ]
-    return table_text(rows)
+    return table_text(rows or cals_rows(table, _cell))
 
 
 def _owner(row: Any) -> Any:

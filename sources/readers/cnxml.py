@@ -9,6 +9,7 @@ from schemas.errors import Unreadable
 from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
+from sources.markup.cals import cals_rows
 from sources.markup.elements import (
     child,
     descendants,
@@ -21,7 +22,7 @@ from sources.markup.elements import (
 )
 from sources.markup.licences import licence_name
 from sources.markup.raised import raised
-from sources.markup.tables import Cell, span, table_text
+from sources.markup.tables import table_text
 
 BLOCKS: Final = {
     "para",
@@ -215,23 +216,7 @@ def _items(element: Any, depth: int) -> Iterator[str]:
 def _table(element: Any) -> list[str]:
     """A CALS table: entries at their columns, by name or by number, rows that go on below."""
     title = _inline(child(element, "title")) or _inline(child(element, "caption"))
-    columns = {
-        one.get("colname"): int(one.get("colnum") or number)
-        for number, one in enumerate(descendants(element, "colspec"), 1)
-        if (one.get("colnum") or "1").isdigit()
-    }
-    rows = []
-    for part in ("thead", "tbody", "tfoot"):
-        for group in descendants(element, part):
-            for row in (one for one in group if local(one) == "row"):
-                cells = []
-                for entry in (one for one in row if local(one) in ("entry", "entrytbl")):
-                    first, last = (columns.get(entry.get(name)) for name in ("namest", "nameend"))
-                    wide = last - first + 1 if first and last and last >= first else 1
-                    down = span(entry.get("morerows") or "0") + 1 if (entry.get("morerows") or "").isdigit() else 1
-                    cells.append(Cell(_inline(entry), down, wide))
-                rows.append(cells)
-    body = table_text(rows, title)
+    body = table_text(cals_rows(element, _inline), title)
     return [body] if body else []
 
 

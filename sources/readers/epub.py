@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from schemas.errors import Unreadable
 from schemas.recipe import Source
-from sources.containers import CORRUPT, bomb_reason, seekable
+from sources.containers import CORRUPT, EPUB_SIGN, member_bytes, seekable
 from sources.decoding import decode
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import reader
@@ -25,7 +25,7 @@ DISGUISED: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/p
 @reader(
     "epub",
     ".epub",
-    sniff=lambda head: head.startswith(b"PK") and b"application/epub+zip" in head[:120],
+    sniff=lambda head: head.startswith(b"PK") and (b"application/epub+zip" in head[:120] or EPUB_SIGN in head),
     is_archive=True,
     version=2,
     source="EPUB 3.3, https://www.w3.org/TR/epub-33/",
@@ -47,21 +47,12 @@ def read_epub(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         yield Draft(**{**draft, "raw_sha256": digest})
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    if reason := bomb_reason(info):
-        raise Unreadable(f"{name}: {reason}")
-    if info.file_size > MAX_DOCUMENT_BYTES:
-        raise Unreadable(f"{name}: larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
-    return archive.read(info)
-
-
 def _encrypted(archive: zipfile.ZipFile) -> dict[str, str]:
     """Parts that are encrypted, with how; fonts that are only disguised are none of the text."""
     if "META-INF/encryption.xml" not in archive.namelist():
         return {}
     found = {}
-    for one in descendants(parse_xml(_member(archive, "META-INF/encryption.xml")), "EncryptedData"):
+    for one in descendants(parse_xml(member_bytes(archive, "META-INF/encryption.xml")), "EncryptedData"):
         method = next(iter(descendants(one, "EncryptionMethod")), None)
         kind = (method.get("Algorithm") or "") if method is not None else ""
         for reference in descendants(one, "CipherReference"):
@@ -72,9 +63,9 @@ def _encrypted(archive: zipfile.ZipFile) -> dict[str, str]:
 
 def _book(archive: zipfile.ZipFile, locked: dict[str, str]) -> dict[str, Any]:
     try:
-        container = parse_xml(_member(archive, "META-INF/container.xml"))
+        container = parse_xml(member_bytes(archive, "META-INF/container.xml"))
         package_name = next(iter(descendants(container, "rootfile"))).get("full-path")
-        package = parse_xml(_member(archive, package_name))
+        package = parse_xml(member_bytes(archive, package_name))
     except (KeyError, StopIteration):
         raise Unreadable("EPUB has no container or package file") from None
     folder = posixpath.dirname(package_name)
@@ -91,7 +82,7 @@ def _book(archive: zipfile.ZipFile, locked: dict[str, str]) -> dict[str, Any]:
         if name in locked:
             continue
         try:
-            chapters.append(chapter_text(_member(archive, name)))
+            chapters.append(chapter_text(member_bytes(archive, name)))
         except KeyError:
             raise Unreadable(f"EPUB lacks the chapter {name} that its spine names") from None
     text = "\n\n".join(filter(None, chapters))

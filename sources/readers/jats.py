@@ -138,7 +138,7 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
         text="\n\n".join(blocks),
         raw_sha256=raw_sha256,
         title=title or None,
-        published=_published(meta),
+        published=published(meta),
         licence=_licence(meta),
         language=None,
         publisher="; ".join(filter(None, (journal, publisher))) or None,
@@ -180,7 +180,8 @@ def _doi(meta: Any) -> str | None:
     return None
 
 
-def _published(meta: Any) -> str | None:
+def published(meta: Any) -> str | None:
+    """The earliest form of publication that a front matter dates, as far as it is dated."""
     dates: dict[str, str] = {}
     for one in meta if meta is not None else ():
         if local(one) == "pub-date":

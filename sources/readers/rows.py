@@ -348,14 +348,20 @@ def _decoded_lines(stream: BinaryIO, encoding: str) -> Iterator[str]:
         yield codec.decode(line.replace(b"\x00", b"") + b"\n")
 
 
+def _is_workbook(head: bytes) -> bool:
+    """Office's parts of which none is a text's or a presentation's, or OpenDocument's mark of a spreadsheet."""
+    office = b"[Content_Types].xml" in head or b"xl/workbook." in head
+    return (office and b"word/" not in head and b"ppt/" not in head) or b"opendocument.spreadsheet" in head[:120]
+
+
 @reader(
     "xlsx",
     ".xlsx",
     ".xls",
     ".ods",
-    sniff=lambda head: head.startswith(b"PK") and b"[Content_Types].xml" in head,
+    sniff=lambda head: head.startswith(b"PK") and _is_workbook(head),
     is_archive=True,
-    version=2,
+    version=3,
     source="ECMA-376, by fastexcel",
     example='{name: terms, files: "*.xlsx", source_type: encyclopedia, text: "{term}: {article}"}',
 )
@@ -440,10 +446,16 @@ def read_arrow(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         stream = seekable(blob, spool)  # type: ignore[arg-type]
         try:
             file = pa.ipc.open_file(stream)
-            batches = (file.get_batch(index) for index in range(file.num_record_batches))
+            batches = (_checked(file.get_batch(index)) for index in range(file.num_record_batches))
             yield from _batches(batches, Rows(blob, source, "arrow"))
         except (pa.ArrowException, OSError) as error:
             raise Unreadable(f"Arrow file is truncated or corrupt: {error}") from None
+
+
+def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, whose offsets have been looked at: those of a damaged file would be followed out of memory."""
+    batch.validate(full=True)
+    return batch
 
 
 def _batches(batches: Iterator[pa.RecordBatch], rows: Rows) -> Iterator[Draft | Broken]:
