@@ -17,7 +17,7 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.curation import base_documents
-from filters.fasttext_model import load_classifier
+from filters.classifier_model import load_classifier
 from pipelines.classifiers.labelled import Labelled
 from pipelines.classifiers.training import train_classifier
 from schemas.classifier import ClassifierRecipe

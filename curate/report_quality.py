@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from curate.plots import share_histogram
-from filters.fasttext_model import CARD_FILE
+from filters.classifier_model import CARD_FILE
 from pipelines.earlier import REPORT
 from pipelines.run_folder import RunFolder
 from storage.json_files import read_json
 
-QUALITY_STEPS: Final = ("fasttext_classifier",)
+QUALITY_STEPS: Final = ("classifier", "fasttext_classifier")
 SHOWN_EARLIER: Final = 20
 
 

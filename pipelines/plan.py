@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pipelines.steps import bind_steps
 from schemas.canonical import canonical_digest
+from filters.classifier_model import classifier_folder
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
 from schemas.recipe import Recipe, Source
@@ -170,7 +171,7 @@ def _given_files(recipe: Recipe, beside: Path) -> Iterator[InputFile]:
             if not isinstance(value, str) or value in recipe.classifiers or value in seen:
                 continue
             seen.add(value)
-            path = Path(value)
+            path = classifier_folder(value)  # elsewhere a path is itself
             for file in sorted(path.iterdir()) if path.is_dir() else [path]:
                 if file.is_file():
                     yield _given(

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from dedup.minhash import MinHashConfig
-from filters.fasttext_model import CARD_FILE
+from filters.classifier_model import CARD_FILE
 from pipelines.plan import Plan, load_plan
 from pipelines.recipes import load_classifier_recipe, load_recipe
 from pipelines.steps import BoundStep, bind_calls, bind_steps, edits_first, score_names

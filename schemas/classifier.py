@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.embedding import EmbedderSettings
 from schemas.recipe import Name, Source, StepCall, Strict, _step_call, _unique_names
 
 
@@ -17,14 +18,18 @@ class LabelledSource(Source):
 
     label: Name | None = None
     label_column: str | None = None
+    labels: list[str] = Field([], description="CSV files of `id` and `label`, beside the recipe or below --data")
+    id_column: str | None = Field(
+        None, description="the column that `labels` name rows by; else a file's stem or its uri"
+    )
     where: str | None = None
     role: Literal["train", "test"] = "train"
     max_documents: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
     def _one_label(self) -> LabelledSource:
-        if (self.label is None) == (self.label_column is None):
-            raise ValueError(f"source '{self.name}': give either `label` or `label_column`")
+        if [self.label is None, self.label_column is None, not self.labels].count(False) != 1:
+            raise ValueError(f"source '{self.name}': give either `label`, `label_column` or `labels`")
         return self
 
 
@@ -40,6 +45,21 @@ class FastTextTraining(Strict):
     max_characters: int = Field(6000, ge=100, description="how much of each text is read")
 
 
+class NgramTraining(Strict):
+    """Logistic regression over hashed n-grams, and where `head` names an embedder, over its vectors for the doubtful.
+
+    `inverse_penalty` is C of Fan et al. 2008 (LIBLINEAR), found by cross-validation. `folds`: scores of held-out
+    folds choose the threshold, the calibration and the band of the doubtful.
+    """
+
+    bits: int = Field(18, ge=10, le=24, description="log2 of the number of buckets")
+    max_characters: int = Field(3000, ge=100, description="how much of each text is read")
+    inverse_penalty: float = Field(100.0, gt=0)
+    folds: int = Field(5, ge=2, le=20)
+    head: EmbedderSettings | None = None
+    doubtful: float = Field(0.25, gt=0, lt=1, description="share of documents that the head may be asked for")
+
+
 class ClassifierRecipe(Strict):
     """A whole training: `positive` is the label whose probability is the score."""
 
@@ -48,10 +68,14 @@ class ClassifierRecipe(Strict):
     positive: Name
     sources: list[LabelledSource] = Field(min_length=1)
     steps: list[StepCall] = []
+    method: Literal["fasttext", "ngrams"] = "fasttext"
+    ignore: list[Name] = Field([], description="labels whose documents are neither learned nor measured")
     precision: float = Field(0.95, gt=0, lt=1, description="precision that the threshold is chosen for")
+    choose: Literal["precision", "f1"] = Field("precision", description="what the threshold is chosen by")
     validation: float = Field(0.2, gt=0, lt=1, description="share of the training documents that is held out")
     balance: bool = Field(True, description="repeat documents of the smaller labels up to the largest")
     fasttext: FastTextTraining = FastTextTraining()
+    ngrams: NgramTraining = NgramTraining()
 
     @field_validator("steps", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 ROOMS = (
     "curate",
     "dedup",
+    "embeddings",
     "endpoints",
     "filters",
     "pipelines",

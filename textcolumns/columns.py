@@ -103,6 +103,10 @@ class TextColumn:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """The texts of some rows."""
+        return [str(one) for one in self._array.take(pa.array(rows)).to_pylist()]
+
     def kept(self, rows: npt.NDArray[np.bool_], text: pl.Series) -> TextColumn:
         """The column of the rows kept, `text` being theirs; what was found already is taken over when asked for."""
         column = TextColumn(text)

@@ -40,7 +40,8 @@ def read_labelled(
         if source.role not in roles:
             continue
         own = [file for file in files if file.source == source.name]
-        key = (tuple(file.location for file in own), source.text, source.format, source.label_column)
+        marks = (source.label_column, source.id_column, tuple(source.labels))
+        key = (tuple(file.location for file in own), source.text, source.format, *marks)
         if key not in read:
             read[key] = _all_documents(own, source, steps)
         found = _labelled(read[key], source)
@@ -84,20 +85,36 @@ LABEL_MARK: Final = "\x1e"  # between the label of a row and its text
 
 def _with_label(source: LabelledSource) -> LabelledSource:
     """A source of labelled rows whose text begins with the label."""
-    if not source.label_column:
+    column = source.label_column or source.id_column
+    if not column:
         return source
-    return source.model_copy(update={"text": f"{{{source.label_column}}}{LABEL_MARK}{source.text or '{text}'}"})
+    return source.model_copy(update={"text": f"{{{column}}}{LABEL_MARK}{source.text or '{text}'}"})
 
 
 def _split_label(frame: pl.DataFrame, source: LabelledSource) -> tuple[pl.Series, pl.DataFrame]:
     """The label of each row, and the frame with the texts alone."""
-    if not source.label_column:
+    if source.labels and not source.id_column:
+        return _named(frame["uri"].str.split("!/").list.last(), source), frame
+    if not source.label_column and not source.labels:
         return pl.Series("_label", [source.label] * frame.height, dtype=pl.String), frame
     parts = frame["text"].str.split_exact(LABEL_MARK, 1).struct
     label = parts.field("field_0").str.strip_chars()
+    if source.labels:
+        return _named(label, source), frame.with_columns(parts.field("field_1").alias("text"))
     known = label.str.contains("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     label = pl.DataFrame({"l": label, "k": known}).select(pl.when("k").then("l").otherwise(None)).to_series()
     return label.alias("_label"), frame.with_columns(parts.field("field_1").alias("text"))
+
+
+def _named(ids: pl.Series, source: LabelledSource) -> pl.Series:
+    """Labels of the rows that the source's files of labels name, by the id, or by a file's name without its ending."""
+    known: dict[str, str] = {}
+    for path in source.labels:
+        for row in pl.read_csv(path, infer_schema=False).select("id", "label").iter_rows():
+            known[str(row[0])] = str(row[1])
+    stems = ids.str.split("/").list.last().str.replace(r"\.[A-Za-z]+$", "")
+    by_id, by_stem = (one.replace_strict(known, default=None, return_dtype=pl.String) for one in (ids, stems))
+    return by_id.fill_null(by_stem).alias("_label")
 
 
 def _labelled(frame: pl.DataFrame, source: LabelledSource) -> pl.DataFrame:
@@ -106,7 +123,7 @@ def _labelled(frame: pl.DataFrame, source: LabelledSource) -> pl.DataFrame:
             frame = frame.filter(pl.sql_expr(source.where))
         except Exception as error:
             raise WrongCall(f"source '{source.name}', `where: {source.where}`: {str(error).splitlines()[0]}") from None
-    label = pl.col("_label") if source.label_column else pl.lit(source.label)
+    label = pl.col("_label") if source.label_column or source.labels else pl.lit(source.label)
     columns = frame.select(
         "id",
         pl.lit(source.name).alias("source"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from filters.fasttext_model import Classifier
+from filters.classifier_model import Classifier
 from textcolumns.columns import TextColumn
 
 NEAR: Final = 8  # examples on each side of the threshold in the card

@@ -9,9 +9,10 @@ from typing import Any, Final
 import fasttext
 import polars as pl
 
-from filters.fasttext_model import CARD_FILE, LABEL, MODEL_FILE, Classifier, load_classifier
+from filters.classifier_model import CARD_FILE, LABEL, MODEL_FILE, Classifier, load_classifier
 from pipelines.classifiers.card import card_lines
 from pipelines.classifiers.labelled import Labelled
+from pipelines.classifiers.linear_training import train_linear
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold, scored_rows
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import CurateError
@@ -26,9 +27,27 @@ from tokenization.shards import shuffle_keys
 MIN_DOCUMENTS: Final = 10  # of each label; below that there is nothing to learn or to measure
 
 
-def train_classifier(recipe: ClassifierRecipe, documents: Labelled, folder: Place) -> dict[str, Any]:
+def train_classifier(
+    recipe: ClassifierRecipe, documents: Labelled, folder: Place, bare: bool = False
+) -> dict[str, Any]:
+    """Train by the recipe's method, write the model with its card into `folder`, return the card.
+
+    `bare`: the card holds no excerpts of documents.
+    """
+    if recipe.method == "ngrams":
+        card = train_linear(recipe, documents, folder, vectors=folder / "vectors")
+    else:
+        card = train_fasttext(recipe, documents, folder)
+    if bare:
+        card = {**card, "near_threshold": [], **({"disagreements": []} if "disagreements" in card else {})}
+        write_json(folder / CARD_FILE, card)
+        write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
+    return card
+
+
+def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place) -> dict[str, Any]:
     """Train, choose the threshold, measure; write model.bin, card.json and card.md into `folder`, return the card."""
-    rows = documents.frame
+    rows = documents.frame.filter(~pl.col("label").is_in(recipe.ignore))
     training = rows.filter(pl.col("role") == "train")
     _check_labels(recipe, training)
     # Of another seed than the sample: that one keeps the lowest keys.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from filters.fasttext_model import CARD_FILE, MODEL_FILE
+from filters.classifier_model import CARD_FILE, MODEL_FILE
 from pipelines.classifiers.labelled import read_labelled
 from pipelines.classifiers.training import train_classifier
 from pipelines.run_folder import RunFolder

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.fasttext_classifier import check_model, fasttext_classifier
-from filters.fasttext_model import load_classifier
+from filters.classifier import check_model, fasttext_classifier
+from filters.classifier_model import load_classifier
 from pipelines.classifiers.labelled import read_labelled
 from pipelines.classifiers.measures import choose_threshold
 from pipelines.classifiers.training import train_classifier

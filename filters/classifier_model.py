@@ -1,4 +1,4 @@
-"""A trained fastText model with its card: loading, checking, and scoring whole columns."""
+"""A trained classifier with its card: loading, checking, and scoring whole columns; fastText, or linear in n-grams."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import fasttext
 import numpy as np
 import numpy.typing as npt
 
+from filters.linear_model import BUNDLED, LinearClassifier, linear_classifier
 from schemas.errors import WrongCall
 from storage.fingerprints import sha256_file
 from storage.json_files import read_json
@@ -50,17 +51,29 @@ class Classifier:
         return found
 
 
+def classifier_folder(name: str) -> Path:
+    """Where a classifier lies: a folder, or by its name among those that come with the package."""
+    path = Path(name)
+    return BUNDLED / name if not path.is_dir() and path.name == name and (BUNDLED / name).is_dir() else path
+
+
 @lru_cache(maxsize=8)
-def load_classifier(folder: str) -> Classifier:
+def load_classifier(folder: str) -> Classifier | LinearClassifier:
     """The model in `folder`; missing, damaged or foreign ones are refused by name."""
-    path = Path(folder)
+    path = classifier_folder(folder)
     if not path.is_dir():
-        raise WrongCall(f"classifier {folder} is not a folder; make one with `curate classifier train … --to {folder}`")
+        known = ", ".join(sorted(one.name for one in BUNDLED.iterdir() if one.is_dir()))
+        raise WrongCall(
+            f"classifier {folder} is neither a folder nor bundled ({known}); make one with "
+            f"`curate classifier train … --to {folder}`"
+        )
     for name in (MODEL_FILE, CARD_FILE):
         if not (path / name).is_file():
             raise WrongCall(f"classifier {folder} has no {name}; train it again with `curate classifier train`")
     try:
         card = read_json(path / CARD_FILE)
+        if card.get("kind") == "ngrams":
+            return linear_classifier(path, card)
         labels = tuple(card["labels"])
         positive, threshold = card["positive"], float(card["threshold"])
         segmentation, limit = card["segmentation"], int(card["max_characters"])

@@ -1,4 +1,4 @@
-"""Any fastText classifier as a step: keep, drop, or only score."""
+"""Any trained classifier as a step: keep, drop, or only score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from filters.fasttext_model import load_classifier
+from filters.classifier_model import load_classifier
 from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
 from schemas.nearest import nearest
@@ -28,15 +28,7 @@ def check_model(parameters: Mapping[str, Any]) -> None:
         raise WrongCall(f"classifier {parameters['model']} has no label '{label}'{nearest(label, list(found.labels))}")
 
 
-@step(
-    "fasttext_classifier",
-    scores=score_name,
-    check=check_model,
-    names_files=("model",),
-    source="fastText: Joulin et al. 2016, arXiv 1607.01759",
-    example={"model": "medicine", "action": "score"},
-)
-def fasttext_classifier(
+def classifier(
     batch: Batch,
     *,
     model: str,
@@ -45,15 +37,16 @@ def fasttext_classifier(
     threshold: float | None = None,
     score: str | None = None,
 ) -> Outcome:
-    """Score each text by a trained fastText model, and keep or drop those above the threshold.
+    """Score each text by a trained classifier, and keep or drop those above the threshold.
 
-    `model` is a classifier of the recipe (`classifiers:`) or a folder that `curate classifier train`
-    made; `threshold` is its card's unless given. `action: score` drops nothing.
+    `model` is a classifier of the recipe (`classifiers:`), one that comes with the package (`medicine`),
+    or a folder that `curate classifier train` made; `threshold` is its card's unless given.
+    `action: score` drops nothing.
     """
-    classifier = load_classifier(model)
+    found = load_classifier(model)
     name = score_name({"model": model, "score": score})[0]
-    scores = np.round(classifier.scores(batch.column, label), 4)
-    limit = classifier.threshold if threshold is None else threshold
+    scores = np.round(found.scores(batch.column, label), 4)
+    limit = found.threshold if threshold is None else threshold
     reasons = None
     if action != "score":
         broken = scores < limit if action == "keep" else scores >= limit
@@ -67,3 +60,18 @@ def fasttext_classifier(
             dtype=pl.String,
         )
     return Outcome(scores={name: scores}, reasons=reasons)
+
+
+def _registered(name: str, source: str) -> None:
+    step(
+        name,
+        scores=score_name,
+        check=check_model,
+        names_files=("model",),
+        source=source,
+        example={"model": "medicine", "action": "score"},
+    )(classifier)
+
+
+_registered("classifier", "fastText: Joulin et al. 2016, arXiv 1607.01759; hashed n-grams: arXiv 0902.2206")
+_registered("fasttext_classifier", "the name of `classifier` in older recipes")
