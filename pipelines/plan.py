@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from filters.classifier_model import classifier_folder
 from pipelines.steps import bind_steps
 from schemas.canonical import canonical_digest
-from filters.classifier_model import classifier_folder
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
 from schemas.recipe import Recipe, Source

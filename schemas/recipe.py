@@ -70,6 +70,18 @@ class PreferenceForm(Strict):
     task: str | None = None
 
 
+class Glance(Strict):
+    """A look at each page of the web before it is extracted; what is surely unwanted is dropped with its reason.
+
+    `languages` (ISO 639-1) are wanted, `model` is a classifier that comes with the package or a folder, and pages
+    below `floor` are left out: choose it well below the threshold of the step that decides.
+    """
+
+    languages: list[str] = []
+    model: str | None = None
+    floor: float = Field(0.05, gt=0, lt=1)
+
+
 class Source(Strict):
     """Files of one kind and origin; `name` is part of every document's id."""
 
@@ -88,6 +100,7 @@ class Source(Strict):
     prompts: Literal["auto", "benchmark"] | PromptForm | None = None
     preferences: Literal["auto", "trl", "hh", "ultrafeedback", "labels"] | PreferenceForm | None = None
     ocr: Ocr = Ocr()
+    glance: Glance | None = None
     optional: bool = False
 
     @field_validator("conversation")
@@ -102,9 +115,9 @@ class Source(Strict):
 
     @model_serializer(mode="wrap")
     def _as_before(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A source without prompts and preferences has the digest that it had before there were any."""
+        """A source without prompts, preferences and glance has the digest that it had before there were any."""
         fields: dict[str, Any] = told(self)
-        for name in ("prompts", "preferences"):
+        for name in ("prompts", "preferences", "glance"):
             if getattr(self, name) is None:
                 fields.pop(name, None)
         return fields

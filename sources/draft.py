@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 
@@ -20,7 +21,8 @@ class Blob:
     """A file, archive member or decompressed stream: read once, front to back.
 
     `uri` is relative to the data root, members behind `!/`. `head` is the first bytes, already
-    looked at; `stream` begins at the first byte.
+    looked at; `stream` begins at the first byte. `glance` is told the words of a page before it is
+    extracted, and says why it is left out.
     """
 
     uri: str
@@ -28,6 +30,7 @@ class Blob:
     stream: BinaryIO
     size: int | None = None
     stored_as: tuple[str, ...] = ()
+    glance: Callable[[str], str | None] | None = None
 
     @property
     def name(self) -> str:

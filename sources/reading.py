@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import polars as pl
@@ -20,21 +20,23 @@ from sources.inputs import InputFile, open_input
 from storage.fingerprints import CHUNK
 
 VISIBLE: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffd]")
+Glance = Callable[[str], str | None]
 BATCH_BYTES: Final = 1 << 22
 BATCH_ROWS: Final = 2048
 
 
 def read_frames(
-    file: InputFile, source: Source, used: dict[str, int] | None = None
+    file: InputFile, source: Source, used: dict[str, int] | None = None, glance: Glance | None = None
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     """Frames of documents (`READ_COLUMNS`, `DECISION_COLUMNS`) and of quarantine, in the order of the file.
 
-    `used` is told the readers that were asked, with their versions.
+    `used` is told the readers that were asked, with their versions. `glance` says of the words of a page
+    why it is left out.
     """
     documents: list[dict[str, Any]] = []
     broken: list[Broken] = []
     pending = 0
-    for one in _drafts(file, source, {} if used is None else used):
+    for one in _drafts(file, source, {} if used is None else used, glance):
         if isinstance(one, Broken):
             broken.append(one)
         else:
@@ -47,7 +49,7 @@ def read_frames(
         yield _frames(documents, broken, source)
 
 
-def _drafts(file: InputFile, source: Source, used: dict[str, int]) -> Iterator[Draft | Broken]:
+def _drafts(file: InputFile, source: Source, used: dict[str, int], glance: Glance | None) -> Iterator[Draft | Broken]:
     try:
         with open_input(file) as stream:
             blob = open_blob(file.uri, stream, file.size)
@@ -59,6 +61,7 @@ def _drafts(file: InputFile, source: Source, used: dict[str, int]) -> Iterator[D
                 if isinstance(member, Broken):
                     yield member
                 else:
+                    member.glance = glance
                     yield from _read_member(member, source, member.uri == file.uri, file, used)
     except Unreadable as error:
         yield _broken_file(file, "file", str(error))

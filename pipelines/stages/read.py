@@ -8,16 +8,19 @@ from typing import Any
 
 import polars as pl
 
+from filters.classifier_model import CARD_FILE, classifier_folder
+from filters.glance import glancer
 from filters.privacy.step import redacted
 from pipelines.run_folder import RunFolder
 from pipelines.stage import partitions, stage
 from pipelines.steps import decide, score_names, step_settings, takes_out_persons, text_bytes
 from pipelines.stopwatch import Stopwatch
-from schemas.document import QUARANTINE_COLUMNS, document_columns
+from schemas.document import DECISION_COLUMNS, QUARANTINE_COLUMNS, document_columns
 from sources.formats import FORMATS
 from sources.inputs import check_unchanged
 from sources.reading import read_frames
 from storage.columnar import ParquetRows
+from storage.fingerprints import fingerprint_of
 from storage.places import Place
 
 STAGE = "read"
@@ -34,6 +37,11 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
         "files": [file.told() for file in files],
         "sources": [one.model_dump(mode="json") for one in run.recipe.sources if one.name in wanted],
         "edits": step_settings(run.edits, run.plan),
+        "glances": [
+            fingerprint_of(str(classifier_folder(one.glance.model) / CARD_FILE))
+            for one in run.recipe.sources
+            if one.name in wanted and one.glance and one.glance.model
+        ],
     }
 
 
@@ -61,6 +69,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     notices: set[tuple[str, str]] = set()
     readers: dict[str, int] = {}
     watch = Stopwatch()
+    looks = {file.source: glancer(look) for file in files if (look := sources[file.source].glance)}
     quarantined = 0
     documents, broken = _writes(run, task)
     with (
@@ -69,7 +78,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     ):
         for file in files:
             check_unchanged(file)
-            frames = read_frames(file, sources[file.source], readers)
+            frames = read_frames(file, sources[file.source], readers, looks.get(file.source))
             for frame, unreadable in watch.each(f"read {file.source}", frames):
                 unreadable_rows.append(_without_persons(unreadable) if takes_out_persons(run.edits) else unreadable)
                 quarantined += unreadable.height
@@ -77,7 +86,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                     continue
                 size = text_bytes(frame["text"])
                 watch.add(f"read {file.source}", size)
-                done = decide(frame, run.edits, watch).frame
+                done = _edited(frame, run, watch)
                 with watch.of("write documents", size):
                     out.append(done)
                 by_source[file.source] += done.height
@@ -93,6 +102,13 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "notices": sorted(notices),
         "readers": dict(sorted(readers.items())),
     }
+
+
+def _edited(frame: pl.DataFrame, run: RunFolder, watch: Stopwatch) -> pl.DataFrame:
+    """The frame after the steps that take out persons, from what readers left out as well."""
+    decided = frame.select(list(DECISION_COLUMNS))
+    done = decide(frame.drop(*DECISION_COLUMNS), run.edits, watch).frame
+    return done.with_columns(pl.coalesce(decided[name], done[name]).alias(name) for name in DECISION_COLUMNS)
 
 
 def _concerned(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:

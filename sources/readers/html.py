@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import trafilatura
@@ -22,6 +22,7 @@ from sources.formats import reader
 from sources.markup.elements import SPACES, descendants, local, refuse_deep, squeeze, table_rows
 from sources.markup.html_text import body_text, is_bare_document, page_title, parse_html
 from sources.markup.licences import licence_name
+from sources.pages.glanced import glanced_text
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 HTML_HEAD: Final = re.compile(
@@ -32,6 +33,7 @@ MAX_HTML_NESTING: Final = 2000  # real pages leave tags open; beyond this the pa
 # No alarm signals: the engines run readers in threads and in processes of their own.
 _CONFIG: Final = use_config()
 _CONFIG.set("DEFAULT", "EXTRACTION_TIMEOUT", "0")
+GLANCED: Final = 500  # characters of a page left out that stand beside the reason
 INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
 
 
@@ -48,7 +50,16 @@ INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
 def read_html(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One page: main text, title, date and licence as the page states them."""
     data = blob.read_all()
-    yield page_draft(data, url=None)
+    yield glanced_draft(data, None, blob.glance) or page_draft(data, url=None)
+
+
+def glanced_draft(data: bytes, charset: str | None, glance: Callable[[str], str | None] | None) -> Draft | None:
+    """The draft of a page that a glance leaves out, with the beginning of its words; None where it is to be read."""
+    if glance is None:
+        return None
+    words = glanced_text(data, charset)
+    why = glance(words)
+    return Draft(words[:GLANCED], sha256(data), left_out=why) if why else None
 
 
 def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from sources.decoding import decode
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import reader
 from sources.pages.warc_records import Torn, records
-from sources.readers.html import HTML_HEAD, page_draft
+from sources.readers.html import HTML_HEAD, glanced_draft, page_draft
 from sources.readers.pdf import pdf_draft
 
 TYPE: Final = re.compile(rb"(?im)^warc-type[ \t]*:[ \t]*(\S+)[ \t]*\r?$")
@@ -51,7 +51,7 @@ def read_warc(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
                 continue
             number += 1
             if kind in READ:
-                yield _record(one.data, number, kind, source)
+                yield _record(one.data, number, kind, source, blob.glance)
             else:
                 why = f"record of type '{kind}'" if kind else "record without WARC-Type"
                 uri = _target(one.data[: 1 << 16], f"{blob.uri}#{one.offset}")
@@ -69,7 +69,9 @@ def _kind(data: bytes) -> str:
     return found[1].decode("ascii", "replace").lower() if found else ""
 
 
-def _record(data: bytes, number: int, kind: str, source: Source) -> Draft | Broken:
+def _record(
+    data: bytes, number: int, kind: str, source: Source, glance: Callable[[str], str | None] | None
+) -> Draft | Broken:
     records_of = ArchiveIterator(io.BytesIO(data), parse_http=kind == "response", auto_decode="all")
     record = next(iter(records_of), None)
     if record is None:
@@ -81,14 +83,21 @@ def _record(data: bytes, number: int, kind: str, source: Source) -> Draft | Brok
             raise Unreadable(f"record larger than {MAX_DOCUMENT_BYTES >> 20} MiB")
         declared = record.http_content_type if kind == "response" else record.headers.get("Content-Type")
         charset = record.http_charset if kind == "response" else None
-        draft = body_draft(body, declared or "", charset, target, source)
+        draft = body_draft(body, declared or "", charset, target, source, glance)
     except Exception as error:  # one bad page must not end the archive
         why = str(error) if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
         return Broken(target, "warc", why, len(body), sha256(body))
     return replace(draft, place=str(number), uri=target)
 
 
-def body_draft(body: bytes, content_type: str, charset: str | None, url: str, source: Source) -> Draft:
+def body_draft(
+    body: bytes,
+    content_type: str,
+    charset: str | None,
+    url: str,
+    source: Source,
+    glance: Callable[[str], str | None] | None = None,
+) -> Draft:
     """The draft of an HTTP body by its content first, its declared type second."""
     kind = content_type.split(";")[0].strip().lower()
     if not body:
@@ -96,7 +105,7 @@ def body_draft(body: bytes, content_type: str, charset: str | None, url: str, so
     if body.startswith(b"%PDF"):
         return pdf_draft(body, source)
     if HTML_HEAD.match(body[:4096]) or kind in ("text/html", "application/xhtml+xml", ""):
-        return page_draft(body, url, charset)
+        return glanced_draft(body, charset, glance) or page_draft(body, url, charset)
     if kind == "text/plain":
         decoded = decode(body, charset)
         return Draft(text=decoded.text, raw_sha256=sha256(body), edits=decoded.edits)
