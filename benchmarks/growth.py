@@ -36,7 +36,8 @@ from textcolumns.columns import TextColumn
 from tokenization.chat_template import built_in
 from tokenization.conversations import encode_conversations
 from tokenization.shards import shard_schema, shuffle_keys
-from tokenization.tokenizer import END_OF_TEXT, TextTokenizer, train_tokenizer
+from tokenization.tokenizer import END_OF_TEXT, TextTokenizer
+from tokenization.training import train_tokenizer
 from trainers.model.bounds import bounds_of, remember_bounds
 
 GOAL = 11.0

@@ -54,7 +54,8 @@ class NgramTraining(Strict):
 
     bits: int = Field(18, ge=10, le=24, description="log2 of the number of buckets")
     max_characters: int = Field(3000, ge=100, description="how much of each text is read")
-    inverse_penalty: float = Field(100.0, gt=0)
+    beginning: int = Field(400, ge=20, description="characters of each text that are learned a second time, alone")
+    inverse_penalty: float = Field(50.0, gt=0)
     folds: int = Field(5, ge=2, le=20)
     head: EmbedderSettings | None = None
     doubtful: float = Field(0.25, gt=0, lt=1, description="share of documents that the head may be asked for")

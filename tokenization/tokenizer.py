@@ -9,22 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models
 
 from schemas.errors import WrongCall
+from tokenization.backends import ADVERSARIAL, OWN, OWN_CHARACTERS, Encode, agrees, backends, text_only
 
 END_OF_TEXT: Final = "<|endoftext|>"
-# ChatML's turn marks and a few spare marks, so that later stages need not resize the embedding.
-SPECIAL_TOKENS: Final = (END_OF_TEXT, "<|im_start|>", "<|im_end|>", *(f"<|reserved_{n}|>" for n in range(8)))
 KNOWN_ENDS: Final = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<|im_end|>", "<eos>")
-# Words with their leading space, runs of ideographs, single digits, runs of symbols, white space.
-# Digits are split so that doses and laboratory values are read digit by digit.
-SPLIT: Final = (
-    r"'(?i:[sdmt]|ll|ve|re)|\p{Han}+|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{L}\p{M}])+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
-)
 
 
 @dataclass(frozen=True)
@@ -67,6 +60,32 @@ class TextTokenizer:
         listed = self.tokenizer.get_added_tokens_decoder().items()
         return frozenset(number for number, one in listed if one.special and one.content != unknown)
 
+    def _slowly(self, texts: list[str]) -> list[Any]:
+        with self._specials_as_text():
+            return [one.ids for one in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    @cached_property
+    def backend(self) -> list[str]:
+        """Name of the encoder in use, and why each faster one is not; told once texts have been encoded."""
+        return []
+
+    def _encoder(self, texts: list[str]) -> Encode:
+        """The fastest encoder that gives the ids of `tokenizers`, on texts that are known to trip some and on these."""
+        if "_fast" not in self.__dict__ and texts:
+            own = [text[:OWN_CHARACTERS] for text in texts[:OWN]]
+            told = text_only(self.tokenizer.to_str())
+            why: list[str] = []
+            chosen: Encode | None = None
+            for name, encode in backends(told):
+                differs = agrees(encode, self._slowly, [*ADVERSARIAL, *own])
+                if differs is None:
+                    why, chosen = [name, *why], encode
+                    break
+                why.append(f"{name}: {differs}")
+            self.backend.extend(why if chosen else ["tokenizers", *why])
+            self.__dict__["_fast"] = chosen or self._slowly
+        return self.__dict__.get("_fast", self._slowly)
+
     @cached_property
     def _may_spell_marks(self) -> bool:
         """Whether the model itself can put a special token together out of text.
@@ -80,9 +99,7 @@ class TextTokenizer:
 
     def encode_documents(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text, closed by the end-of-text mark; no other id is a special token's."""
-        with self._specials_as_text():
-            encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        rows = [one.ids for one in encoded]
+        rows = self._encoder(texts)(texts)
         if self._may_spell_marks:
             rows = [
                 ids if self.control_ids.isdisjoint(ids) else self.encode_text(text)[0]
@@ -131,25 +148,10 @@ def _variants(sign: str) -> str:
     return "".join(sorted(ways | {chr(ord(one) + 0xFEE0) for one in ways if "!" <= one <= "~"}))
 
 
-def train_tokenizer(texts: Iterator[list[str]], vocab_size: int) -> Tokenizer:
-    """Train byte-level BPE on batches of texts; equal texts in any order give an equal tokenizer."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        max_token_length=48,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+def _without_cuts(tokenizer: Tokenizer) -> Tokenizer:
+    """Truncation and padding that are saved in a file would cut texts and add tokens that nobody wrote."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     return tokenizer
 
 
@@ -158,7 +160,7 @@ def load_tokenizer(path: Path) -> TextTokenizer:
     if not path.is_file():
         raise WrongCall(f"tokenizer {path} does not exist")
     try:
-        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+        tokenizer = _without_cuts(Tokenizer.from_str(path.read_text(encoding="utf-8")))
     except Exception as error:  # the library raises plain Exception
         raise WrongCall(f"tokenizer {path} is not a Hugging Face tokenizer.json: {error}") from None
     for mark in KNOWN_ENDS:

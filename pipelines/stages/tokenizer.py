@@ -21,7 +21,8 @@ from storage.places import Place
 from storage.publishing import copy_file, published, write_text
 from tokenization.chat_template import BUILT_IN, ChatTemplate, built_in
 from tokenization.shards import shuffle_keys
-from tokenization.tokenizer import TextTokenizer, load_tokenizer, train_tokenizer
+from tokenization.tokenizer import TextTokenizer, load_tokenizer
+from tokenization.training import train_tokenizer
 
 STAGE: Final = "tokenizer"
 TOKENIZER_FILE: Final = "tokenizer/tokenizer.json"

@@ -104,7 +104,7 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
     table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
     write_arrow(run.stage_file(STAGE, f"{task}.arrow"), iter([table]), table.schema)
-    run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
+    run.log("profile", stage=STAGE, task=task, profile=watch.rounded(), encoder=run_tokenizer(run).backend)
     tokens = int(counted["tokens"].sum())
     return {"documents": counted.height, "tokens": tokens, **talks, "totals": totals_of(counted)}
 

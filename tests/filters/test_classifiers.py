@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.classifier import check_model, fasttext_classifier
+from filters.classifier import check_model, classifier
 from filters.classifier_model import load_classifier
 from pipelines.classifiers.labelled import read_labelled
 from pipelines.classifiers.measures import choose_threshold
@@ -101,7 +101,7 @@ def test_it_learns_and_tells_so_on_its_card(folder: Path) -> None:
     assert card["data"]["rows"]["labels"] == {"medicine": 60, "sport": 60}
     assert card["near_threshold"]
     load_classifier.cache_clear()
-    scores = fasttext_classifier(
+    scores = classifier(
         batch(["heart valve artery pressure", "team match goal season"]), model=str(folder / "model"), score="s"
     ).scores["s"]
     assert scores[0] > 0.8 > 0.2 > scores[1]
@@ -117,10 +117,10 @@ def test_the_same_seed_gives_the_same_bytes(folder: Path) -> None:
 @pytest.mark.parametrize("action", ["keep", "drop", "score"])
 def test_actions(folder: Path, action: str) -> None:
     texts = ["heart valve artery pressure blood", "team match goal season league"]
-    outcome = fasttext_classifier(batch(texts), model=str(folder / "model"), action=action, threshold=0.5)  # type: ignore[arg-type]
+    outcome = classifier(batch(texts), model=str(folder / "model"), action=action, threshold=0.5)  # type: ignore[arg-type]
     kept = [True, True] if outcome.reasons is None else [reason is None for reason in outcome.reasons]
     assert kept == {"keep": [True, False], "drop": [False, True], "score": [True, True]}[action]
-    assert fasttext_classifier(batch([]), model=str(folder / "model")).scores["model"].shape == (0,)
+    assert classifier(batch([]), model=str(folder / "model")).scores["model"].shape == (0,)
 
 
 def test_scores_are_fasttexts_own(folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_scores_are_fasttexts_own(folder: Path) -> None:
 
 
 def test_models_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(WrongCall, match="not a folder"):
+    with pytest.raises(WrongCall, match="neither a folder nor bundled"):
         check_model({"model": str(tmp_path / "none")})
     with pytest.raises(WrongCall, match="no label 'surgery'"):
         check_model({"model": str(folder / "model"), "label": "surgery"})

@@ -24,7 +24,8 @@ from tokenization.chat_template import (
     template_of_file,
 )
 from tokenization.conversations import encode_conversations
-from tokenization.tokenizer import TextTokenizer, train_tokenizer
+from tokenization.tokenizer import TextTokenizer
+from tokenization.training import train_tokenizer
 
 TALK = (
     Turn(role="system", content="Answer with care."),

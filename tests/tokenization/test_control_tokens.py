@@ -15,7 +15,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from schemas.conversation import Conversation, Turn
 from tokenization.chat_template import ChatTemplate, built_in, prompt_ids
 from tokenization.conversations import encode_conversations
-from tokenization.tokenizer import TextTokenizer, train_tokenizer
+from tokenization.tokenizer import TextTokenizer
+from tokenization.training import train_tokenizer
 
 WORDS = ["the", "heart", "valve", "<", ">", "|", "[", "]", "/", "s", "im", "_", "start", "end", "SEP", "\n", "心", " "]
 CHATML = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")

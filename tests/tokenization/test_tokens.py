@@ -24,7 +24,8 @@ from tokenization.shards import (
     shuffle_keys,
     write_shard,
 )
-from tokenization.tokenizer import END_OF_TEXT, TextTokenizer, load_tokenizer, train_tokenizer
+from tokenization.tokenizer import END_OF_TEXT, TextTokenizer, load_tokenizer
+from tokenization.training import train_tokenizer
 
 TEXTS = [
     "The dose is 12.5 mg twice daily; do not exceed 1000 mg.",
