@@ -8,12 +8,14 @@ depends on how rows were partitioned: groups are linked as stars, and the choice
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from numba import njit
+
+from dedup.facts import others
 
 EDGES: Final = {"left": pl.UInt32(), "right": pl.UInt32()}
 DECISIONS: Final = {
@@ -25,6 +27,8 @@ DECISIONS: Final = {
     "drop_reason": pl.String(),
     "superseded_by": pl.String(),
 }
+MOST_NAMED: Final = 5  # facts that a reason names
+MOST_COMPARED: Final = 200  # kept documents of a cluster that each member is compared with
 ROWS_A_PART: Final = 2_000_000  # keys that are sorted together: some 100 MB
 
 
@@ -137,6 +141,53 @@ def choose(clusters: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("exact duplicate of {}", "kept"))
         .otherwise(pl.format("near duplicate of {}", "kept")),
     ).sort("row")
+
+
+def held_apart(clusters: pl.DataFrame, candidates: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """The decisions, but for near duplicates that assert other facts than whom their cluster keeps: they stay.
+
+    `candidates` has a column `facts` (null where a document is not asked). In the order of the choice each member
+    goes to the first kept document that states all its facts, or is kept itself; its reason names what differs.
+    """
+    asked = candidates.filter(pl.col("facts").is_not_null()).select("row")
+    roots = clusters.join(asked, on="row", how="semi").select("root").unique()
+    ranked = clusters.join(roots, on="root", how="semi").join(candidates, on="row").sort("root", *BEST_FIRST)
+    changed: list[tuple[int, str, str | None, str | None]] = []
+    for _, cluster in ranked.group_by("root", maintain_order=True):
+        changed.extend(_apart(cluster))
+    told = pl.DataFrame(
+        changed, schema={name: DECISIONS[name] for name in ("row", "kept", "dropped_by", "drop_reason")}, orient="row"
+    )
+    others_ = decisions.join(told, on="row", how="anti")
+    again = decisions.drop("kept", "dropped_by", "drop_reason").join(told, on="row").select(decisions.columns)
+    return pl.concat([others_, again]).sort("row")
+
+
+def _apart(cluster: pl.DataFrame) -> Iterator[tuple[int, str, str | None, str | None]]:
+    """Decisions of one cluster, whose rows are the best first."""
+    kept: list[dict[str, Any]] = []
+    for row in cluster.iter_rows(named=True):
+        same = next((one for one in kept if one["exact"] == row["exact"]), None)
+        if same is not None:
+            yield row["row"], same["id"], "exact", f"exact duplicate of {same['id']}"
+            continue
+        near = next((one for one in kept[:MOST_COMPARED] if not _other_facts(row, one)), None)
+        if near is not None:
+            yield row["row"], near["id"], "minhash", f"near duplicate of {near['id']}"
+            continue
+        why = None
+        if kept:
+            facts = _other_facts(row, kept[0])
+            more = f" and {len(facts) - MOST_NAMED} more" if len(facts) > MOST_NAMED else ""
+            why = f"held apart from its near duplicate {kept[0]['id']} by {', '.join(facts[:MOST_NAMED])}{more}"
+        kept.append(row)
+        yield row["row"], row["id"], None, why
+
+
+def _other_facts(row: dict[str, Any], kept: dict[str, Any]) -> list[str]:
+    if row["facts"] is None or kept["facts"] is None:
+        return []
+    return others(row["facts"], kept["facts"])
 
 
 def superseded(candidates: pl.DataFrame) -> pl.DataFrame:

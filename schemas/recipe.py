@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -147,6 +147,10 @@ class StepCall(Strict):
     where: str | None = None
 
 
+# Where labels, doses and stems of one template stand beside each other.
+FACT_TYPES: Final = ("drug_label", "guideline", "exam", "record")
+
+
 class MinHash(Strict):
     """Parameters of near-duplicate search; see `dedup.minhash.MinHashConfig`.
 
@@ -159,6 +163,9 @@ class MinHash(Strict):
     rows: int = Field(8, ge=1, le=64)
     threshold: float | None = Field(None, gt=0, lt=1)
     functions: int = Field(112, ge=2, le=1024)
+    keep_facts: bool | list[SourceType] = Field(
+        False, description="hold near duplicates apart that assert other facts; true: those of FACT_TYPES"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> MinHash:
@@ -170,9 +177,15 @@ class MinHash(Strict):
     def _as_given(self, handler: Any) -> dict[str, Any]:
         """Without a threshold as it was before there was one: the digest of a recipe stays."""
         told: dict[str, Any] = handler(self)
+        more = ("keep_facts",) if self.keep_facts else ()
         if self.threshold is None:
-            return {name: told[name] for name in ("ngram", "bands", "rows")}
-        return {name: told[name] for name in ("ngram", "threshold", "functions")}
+            return {name: told[name] for name in ("ngram", "bands", "rows", *more)}
+        return {name: told[name] for name in ("ngram", "threshold", "functions", *more)}
+
+    @property
+    def fact_types(self) -> tuple[str, ...]:
+        """Source types whose near duplicates are held apart by their facts."""
+        return FACT_TYPES if self.keep_facts is True else tuple(self.keep_facts or ())
 
 
 class Paragraphs(Strict):

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from dedup.exact import exact_hashes
+from dedup.facts import facts_of
 from dedup.minhash import band_hashes, signatures
 from dedup.paragraphs import LINES, long_lines
 from filters.step import Batch
@@ -33,6 +34,11 @@ def bands(run: RunFolder) -> int:
     return run.minhash.bands if run.minhash else 0
 
 
+def fact_types(run: RunFolder) -> tuple[str, ...]:
+    """Source types whose near duplicates are held apart by what they assert."""
+    return run.recipe.dedup.minhash.fact_types if run.recipe.dedup.minhash else ()
+
+
 def print_columns(run: RunFolder) -> dict[str, pl.DataType]:
     """Columns of the fingerprint files: what grouping and choosing need, without text."""
     return {
@@ -46,6 +52,7 @@ def print_columns(run: RunFolder) -> dict[str, pl.DataType]:
         "published": pl.String(),
         "characters": pl.Int64(),
         "retracted": pl.Boolean(),
+        **({"facts": pl.List(pl.String)} if fact_types(run) else {}),
         **{f"band_{index:03d}": pl.UInt64() for index in range(bands(run))},
     }
 
@@ -112,6 +119,13 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     }
 
 
+def _facts(frame: pl.DataFrame, run: RunFolder) -> pl.Series:
+    """Facts of the documents of these types, null for all others."""
+    asked = frame["source_type"].is_in(fact_types(run))
+    told = [facts_of(text) if wanted else None for text, wanted in zip(frame["text"], asked, strict=True)]
+    return pl.Series("facts", told, dtype=pl.List(pl.String))
+
+
 def line_hashes(batch: Batch, run: RunFolder, first: int) -> pl.DataFrame:
     """Hashes of the long lines of each document, by its row among the fingerprints (`dedup.paragraphs.LINES`)."""
     owner, hashes, long = long_lines(batch.column, *line_floors(batch, run))
@@ -143,6 +157,8 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
     )
     if config is None:
         return columns
+    if fact_types(run):
+        columns = columns.with_columns(_facts(frame, run))
     column = column or TextColumn(frame["text"])
     hashes = band_hashes(signatures(column, config), config)
     wordless = pl.Series(column.unit_counts == 0)

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from dedup.clustering import DECISIONS, choose, components, members, superseded
+from dedup.clustering import DECISIONS, choose, components, held_apart, members, superseded
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, stage
-from pipelines.stages.annotate import PRINTS
+from pipelines.stages.annotate import PRINTS, fact_types
 from pipelines.stages.annotate import STAGE as ANNOTATE
 from pipelines.stages.group import STAGE as GROUP
 from pipelines.stages.group import earlier_prints, group_keys, numbered, row_offsets
@@ -71,7 +71,10 @@ def cluster(run: RunFolder, task: str) -> dict[str, Any]:
     else:
         candidates = candidates.with_columns(newest=pl.lit(None, pl.String))
     candidates = candidates.with_columns(superseded=pl.col("newest").is_not_null())
-    decisions = _with_series(choose(clusters, candidates), candidates, run)
+    decided = choose(clusters, candidates)
+    if "facts" in candidates.columns:
+        decided = held_apart(clusters, candidates, decided)
+    decisions = _with_series(decided, candidates, run)
     mine, theirs = decisions.filter(pl.col("row") < own), decisions.filter(pl.col("row") >= own)
     _write(run, "decisions.parquet", mine)
     _write(run, "replaced.parquet", _replaced(theirs, run))
@@ -79,6 +82,7 @@ def cluster(run: RunFolder, task: str) -> dict[str, Any]:
         "clusters": mine["cluster"].drop_nulls().n_unique(),
         "edges": sum(parquet_rows(run.stage_file(GROUP, f"{key}.parquet")) for key in group_keys(run)),
         "dropped": dict(mine["dropped_by"].drop_nulls().value_counts().sort("dropped_by").iter_rows()),
+        "held_apart": int((mine["dropped_by"].is_null() & mine["drop_reason"].is_not_null()).sum()),
         "superseded": int(mine["superseded_by"].is_not_null().sum()),
         "retracted": retracted,
         "notices": _notices(run),
@@ -103,7 +107,8 @@ def named_by(names: Sequence[str]) -> pl.Expr:
 
 def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> pl.DataFrame:
     """What the choice needs of the wanted rows; retracted articles count as grade E."""
-    parts = [frame.join(wanted, on="row", how="semi") for frame in numbered(run, list(CANDIDATES))]
+    columns = [*CANDIDATES, *(("facts",) if fact_types(run) else ())]
+    parts = [frame.join(wanted, on="row", how="semi") for frame in numbered(run, columns)]
     is_retracted = named_by(retracted) | pl.col("retracted").fill_null(False)
     return pl.concat(parts).with_columns(
         authority=pl.when(is_retracted).then(pl.lit("E")).otherwise(pl.col("authority"))
