@@ -101,6 +101,7 @@ class Source(Strict):
     preferences: Literal["auto", "trl", "hh", "ultrafeedback", "labels"] | PreferenceForm | None = None
     ocr: Ocr = Ocr()
     glance: Glance | None = None
+    citations: Literal["keep"] | None = Field(None, description="keep citation marks, as [3]; else they are left out")
     optional: bool = False
 
     @field_validator("conversation")
@@ -115,9 +116,9 @@ class Source(Strict):
 
     @model_serializer(mode="wrap")
     def _as_before(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A source without prompts, preferences and glance has the digest that it had before there were any."""
+        """What a source does not ask for is not in its digest, as before there was any of it."""
         fields: dict[str, Any] = told(self)
-        for name in ("prompts", "preferences", "glance"):
+        for name in ("prompts", "preferences", "glance", "citations"):
             if getattr(self, name) is None:
                 fields.pop(name, None)
         return fields

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import polars as pl
@@ -17,6 +18,7 @@ from sources.decoding import without_surrogates
 from sources.draft import Blob, Broken, Draft, open_blob
 from sources.formats import FORMATS, choose_format
 from sources.inputs import InputFile, open_input
+from sources.markup.raised import keeping
 from storage.fingerprints import CHUNK
 
 VISIBLE: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffd]")
@@ -73,6 +75,7 @@ def _read_member(
     member: Blob, source: Source, is_file: bool, file: InputFile, used: dict[str, int]
 ) -> Iterator[Draft | Broken]:
     name = source.format
+    kept = keeping.set(source.citations == "keep")
     try:
         if not member.head:
             raise Unreadable("empty file")
@@ -94,6 +97,9 @@ def _read_member(
         yield _broken_member(member, name, str(error), is_file, file)
     except Exception as error:
         yield _broken_member(member, name, f"{type(error).__name__}: {error}", is_file, file)
+    finally:
+        with suppress(ValueError):  # a stream that is let go of elsewhere than where it began
+            keeping.reset(kept)
 
 
 def _of_member(draft: Draft, member: Blob) -> Draft:

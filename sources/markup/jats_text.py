@@ -9,7 +9,7 @@ from typing import Any, Final
 from sources.markup.cals import cals_rows
 from sources.markup.elements import child, descendants, local, math_text, without_empty_brackets
 from sources.markup.raised import CITED as FIGURES
-from sources.markup.raised import raised
+from sources.markup.raised import cited, raised
 from sources.markup.tables import Cell, span, table_text
 
 SKIPPED: Final = {
@@ -36,10 +36,12 @@ TITLED: Final = {
     "bio",
 }
 WRAPPERS: Final = {"verse-group", "speech", "floats-group", "app-group", "sec-group", "disp-formula-group", "array"}
-# Stands for a citation taken out, so that what joined it to its neighbours goes as well.
-CITED: Final = "\ue000"
-_RUN: Final = rf"{CITED}(?:[\s,;–—-]*{CITED})*"
-CITATIONS: Final = re.compile(rf"\s*\[\s*{_RUN}\s*\]|\s*\(\s*{_RUN}\s*\)|\s*{_RUN}")
+# A citation's own words stand between these until its line is finished, so that what joins it to its neighbours is
+# seen: it goes with them, or all of them stand in one bracket.
+CITED, CITED_END = "\ue000", "\ue001"
+_ONE: Final = rf"{CITED}[^{CITED_END}]*{CITED_END}"
+_RUN: Final = rf"{_ONE}(?:[\s,;–—-]*{_ONE})*"
+CITATIONS: Final = re.compile(rf"\s*\[\s*({_RUN})\s*\]|\s*\(\s*({_RUN})\s*\)|\s*({_RUN})")
 PREAMBLE: Final = re.compile(r"\\begin\{document\}(.*?)\\end\{document\}", re.DOTALL)
 
 
@@ -261,7 +263,12 @@ def inline(element: Any, left: list[Any] | tuple[()] = ()) -> str:
 
 def finished(pieces: list[str]) -> str:
     """Pieces of a line put together, places of citations closed."""
-    return without_empty_brackets(CITATIONS.sub("", "".join(pieces)))
+    return without_empty_brackets(CITATIONS.sub(_cited, "".join(pieces)))
+
+
+def _cited(found: re.Match[str]) -> str:
+    run = found[1] or found[2] or found[3]
+    return cited(re.sub(f"[{CITED}{CITED_END}]|(?<={CITED_END})\\s+(?={CITED})", "", run))
 
 
 def _is_citation(element: Any) -> bool:
@@ -276,7 +283,7 @@ def collect(element: Any, pieces: list[str], left: list[Any] | tuple[()] = (), t
     if not top and (element in left or not name or name in SKIPPED or name in ("fn", "email")):
         pieces.append(tail)
     elif name == "xref" and _is_citation(element):
-        pieces.append(CITED + tail)
+        pieces.append(f"{CITED}{''.join(element.itertext()).strip('[]() ')}{CITED_END}{tail}")
     elif name == "xref" and element.get("ref-type") in ("aff", "corresp", "fn") and not top:
         pieces.append(tail)
     elif name == "xref" and element.get("ref-type") == "table-fn":
@@ -316,6 +323,6 @@ def _raised(element: Any, pieces: list[str], tail: str) -> str:
         and any(one.get("ref-type") == "bibr" for one in references)
         and FIGURES.fullmatch(" ".join(words.split()))
     ):
-        return CITED
+        return f"{CITED}{words.strip('[]() ')}{CITED_END}"
     linked = any(one.get("ref-type") in ("table-fn", "fn") for one in references)
     return raised("".join(pieces[-3:])[-40:], words, tail, linked)

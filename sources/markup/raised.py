@@ -7,6 +7,7 @@ Citations go, marks of footnotes stand apart in brackets, the rest keeps its mea
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from typing import Final
 
 MINUS: Final = "−–‐‑"
@@ -24,6 +25,16 @@ VARIABLE: Final = re.compile(r"(?:(?<![A-Za-z])[A-Za-zα-ωΑ-Ωχ]|\))$")
 SMALL_BASE: Final = re.compile(r"(?<![\w.,-])[2-9e]$")
 
 
+# Whether citations are kept, for the reader that runs in this context (`citations: keep` of a source).
+keeping: ContextVar[bool] = ContextVar("keeping citations", default=False)
+
+
+def cited(told: str) -> str:
+    """A citation's mark: left out, or "[3, 4]" where the recipe keeps them."""
+    numbers = re.sub(r"\s*[,;]\s*", ", ", told.strip("[]()（） ,;"))
+    return f" [{numbers}]" if keeping.get() and numbers else ""
+
+
 def raised(before: str, text: str, after: str = "", linked: bool = False) -> str:
     """Raised `text` as it stands between what comes before and after it on its line.
 
@@ -33,7 +44,7 @@ def raised(before: str, text: str, after: str = "", linked: bool = False) -> str
     if not told:
         return text and " "
     if linked:
-        return "" if CITED.fullmatch(told) else f" [{told.strip('[]()')}]"
+        return cited(told) if CITED.fullmatch(told) else f" [{told.strip('[]()')}]"
     if CITED.fullmatch(told):
         return _figures(before, told, after)
     if CHARGE.fullmatch(told):
@@ -56,7 +67,7 @@ def _figures(before: str, told: str, after: str) -> str:
         return told
     if single and int(told) < 20 and (UNIT.search(before) or VARIABLE.search(before) or SMALL_BASE.search(before)):
         return f"^{told}"
-    return ""
+    return cited(told)
 
 
 def _letters(before: str, told: str, after: str) -> str:

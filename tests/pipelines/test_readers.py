@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,10 +16,10 @@ from sources.markup.references import without_references
 from sources.reading import read_frames
 
 
-def read(folder: Path, name: str, content: str | bytes) -> pl.DataFrame:
+def read(folder: Path, name: str, content: str | bytes, **settings: Any) -> pl.DataFrame:
     """Documents of one file; a quarantined one fails the test."""
     (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    source = Source(name="s", files=[name], source_type="literature")
+    source = Source(name="s", files=[name], source_type="literature", **settings)
     pairs = [pair for file in find_inputs(source, folder) for pair in read_frames(file, source)]
     assert not any(broken.height for _, broken in pairs), pairs[0][1]["error"].to_list()
     return pl.concat(frame for frame, _ in pairs)

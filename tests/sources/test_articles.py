@@ -109,3 +109,18 @@ def test_a_cut_file_gives_the_citations_before_the_cut(tmp_path: Path) -> None:
     broken = pl.read_parquet(tmp_path / "run/quarantined/*.parquet")
     assert frame["series"].to_list() == ["pmid:11"]
     assert "after 1 citations" in json.dumps(broken["error"].to_list())
+
+
+CITING = """<article article-type="research-article"><front><article-meta><title-group><article-title>T</article-title></title-group></article-meta></front>
+<body><p>Risk fell by 12%<sup><xref ref-type="bibr" rid="a">3</xref>,<xref ref-type="bibr" rid="b">4</xref></sup> in most trials
+[<xref ref-type="bibr" rid="c">7</xref>,<xref ref-type="bibr" rid="d">9</xref>] and in ours <xref ref-type="bibr" rid="e">11</xref>.</p></body></article>"""
+
+
+def test_citations_are_left_out_or_kept_in_brackets_as_the_recipe_says(tmp_path: Path) -> None:
+    page = "<html><body><p>Risk fell by 12%<sup>3,4</sup> in all trials<a href='#r1'><sup>[7]</sup></a>, at 5 m<sup>2</sup>.</p></body></html>"
+    for name, content, without, kept in (
+        ("a.xml", CITING, "Risk fell by 12% in most trials and in ours.", "Risk fell by 12% [3, 4] in most trials [7, 9] and in ours [11]."),
+        ("a.html", page, "Risk fell by 12% in all trials, at 5 m^2.", "Risk fell by 12% [3, 4] in all trials [7], at 5 m^2."),
+    ):  # fmt: skip
+        assert without in read(tmp_path, name, content)["text"][0]
+        assert kept in read(tmp_path, name, content, citations="keep")["text"][0]
