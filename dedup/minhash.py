@@ -130,6 +130,18 @@ def band_hashes(of: Signatures, config: MinHashConfig = MinHashConfig()) -> npt.
     return _band_hashes(of, config.bands, config.rows)
 
 
+def lean(of: Signatures) -> list[bytes]:
+    """The lowest byte of each minimum: enough to tell near from far in an eighth of the room (Li and König 2010)."""
+    low = np.ascontiguousarray(of.astype(np.uint8))
+    return [row.tobytes() for row in low]
+
+
+def lean_similarity(one: bytes, other: bytes) -> float:
+    """Estimated Jaccard similarity of two lean signatures: equal bytes, less those that are equal by chance."""
+    equal = float((np.frombuffer(one, np.uint8) == np.frombuffer(other, np.uint8)).mean())
+    return max(0.0, (equal - 1 / 256) / (1 - 1 / 256))
+
+
 def jaccard_estimate(left: Signatures, right: Signatures) -> npt.NDArray[np.float64]:
     """Estimated Jaccard similarity of paired signatures, shape (pairs,)."""
     return (left == right).mean(axis=1)

@@ -190,8 +190,13 @@ class MinHash(Strict):
 
 
 class Paragraphs(Strict):
-    """Lines that repeat over documents are removed from all but the first; shorter lines always stay."""
+    """Lines that repeat over documents are removed from all but the first; shorter lines always stay.
 
+    Only in documents of these `source_types`: what is boilerplate on a page of the web (menus, footers, licences) is
+    content elsewhere: a contraindication that sixty labels share, a table's head, a legal duty in guidelines.
+    """
+
+    source_types: list[SourceType] = ["web"]
     min_characters: int = Field(80, ge=1)
     unspaced_min_characters: int = Field(30, ge=1)
     min_documents: int = Field(3, ge=2)

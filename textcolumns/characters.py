@@ -35,6 +35,7 @@ UNSPACED_RANGES: Final = (
     (0x20000, 0x323AF),  # extensions B to H
 )
 
+IDEOGRAPHS: Final = (0x3400, 0x9FFF)  # those of which traditional forms become simplified ones
 # Fold to themselves: ideographs, Hangul, surrogates and private use, Tangut.
 UNFOLDED_RANGES: Final = ((0x3400, 0x9FFF), (0xAC00, 0xD7A3), (0xD800, 0xF8FF), (0x17000, 0x18CFF), (0x20000, 0x2F7FF))
 
@@ -60,7 +61,7 @@ def character_classes() -> npt.NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def folded_characters() -> npt.NDArray[np.uint32]:
-    """Code point after folding, shape (TABLE_SIZE,): lower case, no diacritics, half width; marks are 0.
+    """Code point after folding, shape (TABLE_SIZE,): lower case, no diacritics, half width, simplified; marks are 0.
 
     This folding is only for comparing texts (MinHash, decontamination), never for writing them.
     """
@@ -77,4 +78,14 @@ def folded_characters() -> npt.NDArray[np.uint32]:
         decomposed = unicodedata.normalize("NFKD", character) if wide else unicodedata.normalize("NFD", character)
         base = decomposed[0].lower()[0]
         folded[code] = ord(base)
+    first, last = IDEOGRAPHS
+    folded[first : last + 1] = [ord(one) for one in _simplified(first, last)]
     return folded
+
+
+def _simplified(first: int, last: int) -> list[str]:
+    """The simplified form of each ideograph of a range, by OpenCC's table of characters."""
+    from opencc import OpenCC
+
+    written = OpenCC("t2s").convert("\n".join(map(chr, range(first, last + 1)))).split("\n")
+    return [new if len(new) == 1 else chr(code) for code, new in enumerate(written, first)]

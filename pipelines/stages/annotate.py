@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from dedup.exact import exact_hashes
 from dedup.facts import facts_of
-from dedup.minhash import band_hashes, signatures
+from dedup.minhash import band_hashes, lean, signatures
 from dedup.paragraphs import LINES, long_lines
 from filters.step import Batch
 from pipelines.run_folder import RunFolder
@@ -18,7 +19,11 @@ from pipelines.stage import Outputs, partitions, stage
 from pipelines.stages.read import STAGE as READ
 from pipelines.steps import concerns, decide, step_settings, text_bytes
 from pipelines.stopwatch import Stopwatch
+from schemas.conversation import turns_in
 from schemas.document import document_columns
+from schemas.errors import Unreadable
+from schemas.preference import PAIR_START
+from schemas.prompt import PROMPT_START
 from schemas.recipe import Paragraphs
 from storage.columnar import ParquetRows, parquet_frames
 from storage.places import Place
@@ -26,6 +31,11 @@ from textcolumns.columns import TextColumn
 
 STAGE: Final = "annotate"
 PRINTS: Final = ".prints.parquet"
+TALK_MARK, PROMPT_MARK, PAIR_MARK = (
+    np.uint64(0x9E3779B97F4A7C15),
+    np.uint64(0xC2B2AE3D27D4EB4F),
+    np.uint64(0x165667B19E3779F9),
+)
 LINE_HASHES: Final = ".lines.parquet"
 
 
@@ -53,6 +63,7 @@ def print_columns(run: RunFolder) -> dict[str, pl.DataType]:
         "characters": pl.Int64(),
         "retracted": pl.Boolean(),
         **({"facts": pl.List(pl.String)} if fact_types(run) else {}),
+        **({"signature": pl.Binary()} if bands(run) else {}),
         **{f"band_{index:03d}": pl.UInt64() for index in range(bands(run))},
     }
 
@@ -119,6 +130,40 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     }
 
 
+def what_is_said(frame: pl.DataFrame, column: TextColumn | None) -> tuple[pl.Series, TextColumn | None]:
+    """Texts to compare: of conversations, prompts and pairs what users and assistants say, without system texts.
+
+    A text that thousands of conversations begin with makes them no duplicates of each other.
+    """
+    talks = frame["conversation"].is_not_null()
+    if not talks.any():
+        return frame["text"], column
+    told = [
+        _spoken(text) if talk else text for text, talk in zip(frame["text"].to_list(), talks.to_list(), strict=True)
+    ]
+    return pl.Series("text", told, dtype=pl.String), None
+
+
+def _spoken(text: str) -> str:
+    try:
+        turns = turns_in(text)
+    except Unreadable:
+        return text
+    return "\n".join(turn.content for turn in turns if turn.role not in ("system", "tool")) or text
+
+
+def _kind_marks(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """What is mixed into the bands of each row, so that only documents of one kind meet: 0 for texts.
+
+    A question asked in a conversation, posed as a prompt and answered twice in a pair is not said three times.
+    """
+    beside = frame["conversation"].fill_null("")
+    marks = np.where(beside == "", np.uint64(0), TALK_MARK)
+    marks[beside.str.starts_with(PROMPT_START).to_numpy()] = PROMPT_MARK
+    marks[beside.str.starts_with(PAIR_START).to_numpy()] = PAIR_MARK
+    return marks
+
+
 def _facts(frame: pl.DataFrame, run: RunFolder) -> pl.Series:
     """Facts of the documents of these types, null for all others."""
     asked = frame["source_type"].is_in(fact_types(run))
@@ -129,6 +174,8 @@ def _facts(frame: pl.DataFrame, run: RunFolder) -> pl.Series:
 def line_hashes(batch: Batch, run: RunFolder, first: int) -> pl.DataFrame:
     """Hashes of the long lines of each document, by its row among the fingerprints (`dedup.paragraphs.LINES`)."""
     owner, hashes, long = long_lines(batch.column, *line_floors(batch, run))
+    wanted = run.recipe.dedup.paragraphs or Paragraphs()
+    long &= batch.frame["source_type"].is_in(wanted.source_types).to_numpy()[owner]
     found = pl.DataFrame({"row": (owner[long] + first).astype(np.uint32), "line": hashes[long]}, schema=LINES)
     return found.unique(maintain_order=True)
 
@@ -142,10 +189,11 @@ def line_floors(batch: Batch, run: RunFolder) -> tuple[np.ndarray, int, int]:
 def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None = None) -> pl.DataFrame:
     """Exact hash, band hashes and what the choice among duplicates needs, one row a document."""
     config = run.minhash
+    said, column = what_is_said(frame, column)
     quality = frame["scores"].struct.field("quality") if "quality" in run.score_names else pl.lit(None, pl.Float64)
     columns = frame.select(
         "id",
-        exact_hashes(frame["text"]),
+        exact_hashes(said),
         "doi",
         "authority",
         quality.alias("quality"),
@@ -159,8 +207,10 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
         return columns
     if fact_types(run):
         columns = columns.with_columns(_facts(frame, run))
-    column = column or TextColumn(frame["text"])
-    hashes = band_hashes(signatures(column, config), config)
+    column = column or TextColumn(said)
+    signed = signatures(column, config)
+    hashes = band_hashes(signed, config) ^ _kind_marks(frame)[:, None]
+    columns = columns.with_columns(signature=pl.Series(lean(signed), dtype=pl.Binary))
     wordless = pl.Series(column.unit_counts == 0)
     named = [
         pl.when(wordless).then(None).otherwise(pl.Series(hashes[:, index])).alias(f"band_{index:03d}")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from dedup.clustering import DECISIONS, choose, components, held_apart, members, superseded
+from dedup.clustering import DECISIONS, choose, components, judged_by_the_kept, members, superseded
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, stage
 from pipelines.stages.annotate import PRINTS, fact_types
@@ -71,9 +71,7 @@ def cluster(run: RunFolder, task: str) -> dict[str, Any]:
     else:
         candidates = candidates.with_columns(newest=pl.lit(None, pl.String))
     candidates = candidates.with_columns(superseded=pl.col("newest").is_not_null())
-    decided = choose(clusters, candidates)
-    if "facts" in candidates.columns:
-        decided = held_apart(clusters, candidates, decided)
+    decided = judged_by_the_kept(clusters, candidates, choose(clusters, candidates))
     decisions = _with_series(decided, candidates, run)
     mine, theirs = decisions.filter(pl.col("row") < own), decisions.filter(pl.col("row") >= own)
     _write(run, "decisions.parquet", mine)
@@ -107,7 +105,7 @@ def named_by(names: Sequence[str]) -> pl.Expr:
 
 def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> pl.DataFrame:
     """What the choice needs of the wanted rows; retracted articles count as grade E."""
-    columns = [*CANDIDATES, *(("facts",) if fact_types(run) else ())]
+    columns = [*CANDIDATES, *(("signature",) if run.minhash else ()), *(("facts",) if fact_types(run) else ())]
     parts = [frame.join(wanted, on="row", how="semi") for frame in numbered(run, columns)]
     is_retracted = named_by(retracted) | pl.col("retracted").fill_null(False)
     return pl.concat(parts).with_columns(

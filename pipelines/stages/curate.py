@@ -216,7 +216,9 @@ def _without_boilerplate(
 ) -> pl.DataFrame:
     """Documents without the lines that an earlier document keeps; one of nothing else is dropped."""
     # A system text that many conversations share belongs to each of them.
-    alive = frame["dropped_by"].is_null() & frame["conversation"].is_null()
+    wanted = run.recipe.dedup.paragraphs
+    kinds = frame["source_type"].is_in(wanted.source_types if wanted else [])
+    alive = frame["dropped_by"].is_null() & frame["conversation"].is_null() & kinds
     if not alive.any():
         return frame
     kept = frame.filter(alive)
