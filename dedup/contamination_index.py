@@ -94,7 +94,8 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
         (SHORT_ANCHOR, (lengths >= SHORT_ANCHOR) & (lengths < LONG_ANCHOR)),
     ):
         owner = np.flatnonzero(chosen)
-        values = prefix[ends[owner]] - prefix[ends[owner] - size] * powers[size]
+        power = powers[size] if len(owner) else np.uint64(0)  # all questions together may have fewer letters
+        values = prefix[ends[owner]] - prefix[ends[owner] - size] * power
         order = np.lexsort((owner, values))
         anchors[size] = (values[order], owner[order])
 

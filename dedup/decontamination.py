@@ -35,6 +35,10 @@ MOST_OPTIONS: Final = 0.6
 WINDOW_LETTERS: Final = 400  # how far from its question an option may stand, beyond the item's length
 
 NOTED: Final = "near-copy"
+# Of a question's n-grams: who holds fewer holds a rule or a passage that the question quotes, not the question.
+BARE: Final = "bare"  # a short question alone, until it is known what stands beside it
+MOST_QUOTED: Final = 0.5
+BESIDE: Final = 3000  # bytes within which a second item stands beside a short question
 
 HITS: Final = {
     "id": pl.String(),
@@ -98,6 +102,9 @@ def find_items(ids: pl.Series, text: pl.Series, index: ContaminationIndex) -> pl
     letters = (mixed, places, bounds, *prefix_hashes(mixed))
     items = _item_hits(column, letters, index)
     near = near_hits(letters, index.shingles, index.items["question"].to_list(), column)
+    # A short question that is only noted is not told again by its own letters.
+    noted = items.filter(pl.col("kind") == NOTED).select("row", "number").unique()
+    near = near.join(noted, on=["row", "number"], how="anti")
     hits = pl.concat([_gram_hits(column, index), items, near])
     # What is told in a stronger way need not be noted as a near-copy as well.
     told = hits.filter(pl.col("kind") != NOTED).select("row", "number").unique()
@@ -152,12 +159,13 @@ def _gram_hits(column: TextColumn, index: ContaminationIndex) -> pl.DataFrame:
         grouped = found.group_by("row", "number").agg(
             pl.col("gram").n_unique().alias("found"), pl.col("start").min(), pl.col("end").max()
         )
+        overlap = (pl.col("found") / totals.gather(grouped["number"])).clip(upper_bound=1.0)
         frames.append(
             grouped.select(
                 "row",
                 "number",
-                kind=pl.lit("ngram"),
-                overlap=(pl.col("found") / totals.gather(grouped["number"])).clip(upper_bound=1.0),
+                kind=pl.when(overlap < MOST_QUOTED).then(pl.lit(NOTED)).otherwise(pl.lit("ngram")),
+                overlap=overlap,
                 start="start",
                 end="end",
             ).cast(RAW_HITS)  # type: ignore[arg-type]
@@ -210,13 +218,17 @@ def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], inde
             begins = places[end[at] - index.question_lengths[number[at]]]
             sentence[at] = _stands_alone(column, row[at], int(begins), int(places[end[at] - 1] + 1))
         hit = whole & (alone | with_options | sentence)
+        # A heading may ask a short question: without any of its options it tells nothing by itself.
+        bare = sentence & ~alone & ~with_options & (options > 0) & (found == 0)
         overlap = np.where(options > 0, found / np.maximum(options, 1), 1.0)
         frames.append(
             pl.DataFrame(
                 {
                     "row": row[hit],
                     "number": number[hit],
-                    "kind": pl.Series(np.where(with_options[hit], "item", "question"), dtype=pl.String),
+                    "kind": pl.Series(
+                        np.where(with_options[hit], "item", np.where(bare[hit], BARE, "question")), dtype=pl.String
+                    ),
                     "overlap": overlap[hit],
                     "start": first_byte[hit],
                     "end": end_byte[hit],
@@ -224,7 +236,27 @@ def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], inde
                 schema=RAW_HITS,
             )
         )
-    return pl.concat(frames).unique()
+    return _confirmed(pl.concat(frames).unique())
+
+
+def _confirmed(hits: pl.DataFrame) -> pl.DataFrame:
+    """Short questions without their options count where a second item stands beside them; else they are noted."""
+    bare = hits.filter(pl.col("kind") == BARE)
+    if bare.is_empty():
+        return hits
+    pairs = bare.join(hits, on="row", suffix="_other").filter(
+        (pl.col("number") != pl.col("number_other")) & ((pl.col("start") - pl.col("start_other")).abs() <= BESIDE)
+    )
+    beside = pairs.select("row", "number").unique().with_columns(beside=True)
+    told = hits.join(beside, on=["row", "number"], how="left", maintain_order="left")
+    kind = (
+        pl.when(pl.col("kind") != BARE)
+        .then("kind")
+        .when(pl.col("beside"))
+        .then(pl.lit("question"))
+        .otherwise(pl.lit(NOTED))
+    )
+    return told.with_columns(kind=kind).drop("beside")
 
 
 # Every character of white space in UTF-8; no part of another character looks like one.

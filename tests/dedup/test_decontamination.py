@@ -50,9 +50,10 @@ def test_whole_items_are_found_in_any_order_and_without_spaces() -> None:
     assert found(shuffled, squeezed, spaced) == [{"short"}, {"long"}, {"zh"}]
 
 
-def test_a_part_of_a_long_question_is_found() -> None:
+def test_most_of_a_long_question_is_found_and_a_passage_that_it_quotes_is_not() -> None:
     words = LONG.question.split()
-    assert found("He wrote: " + " ".join(words[3:20]) + " and so on.") == [{"long"}]
+    assert found("He wrote: " + " ".join(words[3:]) + " and so on.") == [{"long"}]
+    assert found("He wrote: " + " ".join(words[3:18]) + " and so on.") == [set()]
 
 
 def test_clean_text_and_bare_short_questions_are_left() -> None:
@@ -61,7 +62,9 @@ def test_clean_text_and_bare_short_questions_are_left() -> None:
 
 
 def test_a_short_question_counts_where_it_is_a_sentence_of_its_own() -> None:
-    assert found("Review.\nAntidote for heparin?\nThink before you turn the page.") == [{"short"}]
+    assert found("Review.\nAntidote for heparin?\nThink before you turn the page.") == [set()]
+    assert found("Review.\nAntidote for heparin?\nProtamine, or vitamin K?") == [{"short"}]
+    assert found(f"Antidote for heparin?\n{LONG.question}") == [{"short", "long"}]
     assert found("We looked for an antidote for heparin, in vain.") == [set()]
 
 
