@@ -30,6 +30,23 @@ DATES: Final = (
     ),
     re.compile(r"(?<![\d.])(?P<y>(?:19|20)\d{2})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"),
 )
+# Dates whose year is short or left out: of a person where a record or a phrase says so.
+SHORT: Final = (
+    re.compile(
+        r"(?<![\d./-])(?P<a>0?[1-9]|[12]\d|3[01])(?P<s>[-/.])(?P<b>0?[1-9]|[12]\d|3[01])(?P=s)(?P<yy>\d{2})(?![\d/-]|\.\d)"
+    ),
+    re.compile(
+        rf"(?i)\b(?P<mon>{MONTH})\s(?P<d>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?![\d.%,]?\d)(?!,?\s(?:19|20)\d\d)\b"
+    ),
+    re.compile(
+        rf"(?i)(?<![\d.])(?P<d>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?:\sof)?\s(?P<mon>{MONTH})\b(?!,?\s(?:19|20)\d\d)"
+    ),
+    re.compile(r"(?<![\d年.])(?P<m>0?[1-9]|1[0-2])\s?月\s?(?P<d>0?[1-9]|[12]\d|3[01])\s?[日号]"),
+    re.compile(r"(?<!\d)(?P<yy>\d{2})\s?年\s?(?P<m>0?[1-9]|1[0-2])\s?月(?:\s?(?P<d>0?[1-9]|[12]\d|3[01])\s?[日号])?"),
+    re.compile(
+        r"(?P<han>[一二][零〇一二三四五六七八九]{3})年(?P<hm>[一二三四五六七八九十]{1,2})月(?:(?P<hd>[一二三四五六七八九十]{1,3})[日号])?"
+    ),
+)
 BEFORE: Final = re.compile(
     r"(?i)(?:出生(?:日期|年月日?|时间)?|生日|生于|出生于|入院(?:日期|时间)?|住院(?:日期|时间)?|出院(?:日期|时间)?|就诊(?:日期|时间)?|手术(?:日期|时间)?|死亡(?:日期|时间)?|去世于?|"
     r"检查(?:日期|时间)|报告(?:日期|时间)|送检日期|采样(?:日期|时间)|记录(?:日期|时间)|签字日期|签名日期|发病(?:日期|时间)?|转入|转出|预产期|末次月经|复诊(?:日期|时间)?|"
@@ -44,7 +61,10 @@ AFTER: Final = re.compile(
 CONTEXT: Final = 40
 
 
-DATE_HINT: Final = r"(?:19|20)\d{2}"
+DATE_HINT: Final = (
+    r"(?:19|20)\d{2}|\d[-/.]\d{1,2}[-/.]\d{2}|\d\s?[月年]|[一二][零〇一二三四五六七八九]{3}年|"
+    r"(?i)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s\d|\d(?:st|nd|rd|th)?(?:\sof)?\s(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+)
 
 
 def find_dates(text: str, low: int, high: int, doc_id: str, treatment: Treatment, everywhere: bool) -> Iterator[Span]:
@@ -57,6 +77,32 @@ def find_dates(text: str, low: int, high: int, doc_id: str, treatment: Treatment
             compact = pattern is DATES[-1]
             if (everywhere and parts[2] and not compact) or _is_told(text, match):
                 yield Span(match.start(), match.end(), "DATE", _shown(match, parts, doc_id, treatment))
+    for pattern in SHORT:
+        for match in pattern.finditer(text, low, high):
+            if (everywhere or _is_told(text, match)) and _is_date(match):
+                yield Span(match.start(), match.end(), "DATE", _short(match))
+
+
+def _is_date(match: re.Match[str]) -> bool:
+    found = match.groupdict()
+    pair = (found.get("a"), found.get("b"))
+    return pair == (None, None) or min(int(pair[0] or 0), int(pair[1] or 0)) <= 12
+
+
+def _short(match: re.Match[str]) -> str | None:
+    """The year where one was told; a day without a year is a mark."""
+    found = match.groupdict()
+    if short := found.get("yy"):
+        year = _century(int(short))
+        return f"{year}年" if "年" in match.group() else str(year)
+    if han := found.get("han"):
+        return "".join(str("零一二三四五六七八九".index("零" if one == "〇" else one)) for one in han) + "年"
+    return None
+
+
+def _century(year: int) -> int:
+    """Two digits as a year: up to 29 of this century, as those who write so are alive or were born in the last."""
+    return 2000 + year if year <= 29 else 1900 + year
 
 
 def _is_told(text: str, match: re.Match[str]) -> bool:

@@ -35,8 +35,8 @@ URL: Final = re.compile(r"(?:https?|ftp)://[^\s\u3000-\u9fff<>\"']+|www\.[^\s\u3
 # A link names a person by user information, a profile's path, or an account in its query.
 ACCOUNT_URL: Final = re.compile(
     r"(?i)//[^/\s]+@|/(?:users?|u|people|profiles?|members?|in|home|space|patients?|account)/[\w.%-]+|/[~@][\w.-]+|"
-    r"[?&](?:uid|user|userid|user_id|account|patient|openid|mrn|id)=[\w.%-]+|"
-    r"(?:facebook|twitter|x|weibo|instagram|linkedin|tiktok|douyin|t\.me)\.(?:com|cn|me)/[\w.%-]{3,}"
+    r"[?&](?:uid|user|userid|user_id|account|patient|openid|mrn|id)=(?!10\.\d{4})[\w.%-]+|"
+    r"(?<![\w-])(?:facebook|twitter|x|weibo|instagram|linkedin|tiktok|douyin|t\.me)\.(?:com|cn|me)/[\w.%-]{3,}"
 )
 IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)")
 IPV6: Final = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{1,4}(?![\w:])")
@@ -115,7 +115,6 @@ def _card_valid(value: str) -> bool:
 NATIONAL: Final = (
     _checked(CN_RESIDENT, _resident_valid, "ID"),
     _checked(CN_RESIDENT_OLD, lambda value: True, "ID"),
-    _checked(CN_PASSPORT, lambda value: True, "ID"),
     _checked(HK_ID, _hk_valid, "ID"),
     _checked(TW_ID, _tw_valid, "ID"),
     _checked(SSN, lambda value: ssn.is_valid(value) or itin.is_valid(value), "ID"),
@@ -128,6 +127,39 @@ NATIONAL: Final = (
     _checked(DNI, dni.is_valid, "ID"),
     _checked(CARD, _card_valid, "ACCOUNT"),
     _checked(IBAN, iban.is_valid, "ACCOUNT"),
+)
+# Before a number of lots, batches, articles, specimens: those of things have a passport's form too.
+OF_THINGS: Final = re.compile(
+    r"(?i)(?:lot|batch|article|catalog(?:ue)?|cat|ref|item|order|model|specimen|sample|part|version|doi|pmid|批号|批次|货号|型号|标本|样本|编号|文号|序号)"
+    r"[ .:#]*(?:no|number|编号|号)?[ .:#是为]*$"
+)
+
+
+def _passports(text: str, low: int, high: int) -> Iterator[Span]:
+    for match in CN_PASSPORT.finditer(text, low, high):
+        if not OF_THINGS.search(text, max(0, match.start() - 24), match.start()):
+            yield Span(match.start(), match.end(), "ID")
+
+
+def _mistyped(text: str, low: int, high: int) -> Iterator[Span]:
+    """Numbers of a resident's form and a true date of birth whose check digit does not hold."""
+    for match in CN_RESIDENT.finditer(text, low, high):
+        value = re.sub(r"[\s-]", "", match.group())
+        try:
+            born = datetime.date(int(value[6:10]), int(value[10:12]), int(value[12:14]))
+        except ValueError:
+            continue
+        if 1900 <= born.year <= 2100:
+            yield Span(match.start(), match.end(), "ID")
+
+
+# Mail as people break it, so that no program reads it; telephones spelled out.
+BROKEN_EMAIL: Final = re.compile(
+    r"(?i)(?<![\w.])[A-Za-z0-9][\w.+-]{1,40}\s?(?:\(at\)|\[at\]|\{at\}|\bat\b|艾特|@)\s?[A-Za-z0-9-]{1,40}"
+    r"(?:\s?(?:\(dot\)|\[dot\]|\bdot\b|点|\.)\s?[A-Za-z]{2,12}){1,3}(?![\w])"
+)
+SPELLED_PHONE: Final = re.compile(
+    r"(?<![零一二三四五六七八九〇幺两])(?:[一幺][三四五六七八九](?:\s?[零一二三四五六七八九〇幺两]){9})(?![零一二三四五六七八九〇幺两])"
 )
 REGIONS: Final = ("CN", "US", "GB")
 
@@ -178,6 +210,10 @@ def _is_phone(value: str) -> bool:
 MANY_DIGITS: Final = r"(?:\d[\s().-]{0,3}){9}"
 FINDERS: Final = (
     Finder("@", each_match("EMAIL", EMAIL)),
+    Finder(r"(?i)[(\[{]at[)\]}]|艾特|\bat\b.{1,40}(?:dot|点)", each_match("EMAIL", BROKEN_EMAIL)),
+    Finder(r"[一幺][三四五六七八九]\s?[零一二三四五六七八九〇幺两]{4}", each_match("PHONE", SPELLED_PHONE)),
+    Finder(r"[A-Za-z]\d{7}", _passports),
+    Finder(MANY_DIGITS, _mistyped, "personal"),
     Finder(r"://|www\.", _links),
     Finder(r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:", _addresses),
     Finder(rf"{MANY_DIGITS}|[A-Za-z]\d{{6,9}}|\d{{8}}|[A-Z]{{6}}\d{{2}}|[A-Z]{{2}}\d{{2}}\s?[A-Z\d]{{4}}", _national),

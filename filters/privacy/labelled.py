@@ -86,15 +86,21 @@ AGE: Final = re.compile(
     r"(?i:\baged?[\s:]{1,2}|年龄[\s:]{0,2})(?P<after>9\d|1[0-2]\d)(?![\d.%+-]|\s?(?:months?|weeks?|days?|hours?|个?月|天|周(?!岁)))"
 )
 
+AGE_WORDS: Final = re.compile(
+    r"(?i)(?P<value>\bninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|\b(?:a|one) hundred(?:(?: and)?[- ]\w+)?|九十[一二三四五六七八九]?|一百[零〇一二三四五六七八九十]{0,3})"
+    r"(?=[- ]?(?:years?[- ]?old|year[- ]old|years? of age)|周?岁(?!以上|及以上|以下))|(?i:\baged?[ ]|年龄[: ]{0,2})(?P<after>ninety(?:[- ]\w+)?|九十[一二三四五六七八九]?)"
+)
+
 
 def _has_digit(value: str) -> bool:
     return any(char.isdigit() for char in value)
 
 
 def _ages(text: str, low: int, high: int) -> Iterator[Span]:
-    for match in AGE.finditer(text, low, high):
-        which = "value" if match.group("value") else "after"
-        yield Span(match.start(which), match.end(which), "AGE", "[AGE]")
+    for pattern in (AGE, AGE_WORDS):
+        for match in pattern.finditer(text, low, high):
+            which = "value" if match.group("value") else "after"
+            yield Span(match.start(which), match.end(which), "AGE", "[AGE]")
 
 
 def _plain(label: str) -> str:
@@ -112,5 +118,7 @@ FINDERS: Final = (
     Finder(r"\d\s?号?\s?床", each_match("BED", BED, "value"), "personal"),
     Finder(r"(?i)[微威薇]\s?信|v信|we\s?chat|vx|wx|加v", each_match("CHAT", WECHAT, "value")),
     Finder(r"(?i)QQ|扣扣|企鹅号", each_match("CHAT", QQ, "value")),
-    Finder(r"(?i)(?:9\d|1[0-2]\d)\s?-?\s?(?:周?岁|y)|(?:aged?|年龄).{0,4}(?:9\d|1[0-2]\d)", _ages),
+    Finder(
+        r"(?i)(?:9\d|1[0-2]\d)\s?-?\s?(?:周?岁|y)|(?:aged?|年龄).{0,4}(?:9\d|1[0-2]\d)|ninety|hundred|九十|一百", _ages
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -11,6 +12,7 @@ from typing import Final
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from filters.medical_terms import term_patterns
 from schemas.errors import WrongCall
 
 LEXICON: Final = Path(__file__).with_name("lexicon.yaml")
@@ -58,3 +60,51 @@ def ordinary_words() -> frozenset[str]:
         for row in rows
         if len(row) == 3 and len(row[0]) > 1 and (row[2] not in PERSON_TAGS or int(row[1]) >= FREQUENT)
     )
+
+
+# What a label's value may be besides a person, in both languages.
+NO_PERSON: Final = frozenset(
+    [
+        "healthy",
+        "well",
+        "alive",
+        "deceased",
+        "dead",
+        "adopted",
+        "carrier",
+        "none",
+        "unknown",
+        "unremarkable",
+        "negative",
+        "positive",
+        "normal",
+        "living",
+        "na",
+        "nil",
+        "declined",
+        "metformin",
+        "glucophage",
+        "insulin",
+        "aspirin",
+        "warfarin",
+    ]
+)
+DRUG_LIKE: Final = re.compile(
+    r"(?i)[a-z]{2,}(?:cillin|cycline|mycin|floxacin|azole|vir|pril|sartan|olol|dipine|statin|gliptin|gliflozin|formin|prazole|tidine|"
+    r"setron|triptan|pam|profen|oxicam|caine|parin|xaban|thiazide|semide|phylline|sone|solone|mab|nib|platin|taxel|trexate|thyroxine)"
+)
+MEDICAL_ZH: Final = re.compile(
+    "病|症|炎|癌|瘤|血压|血糖|血脂|过敏|骨折|哮喘|卒中|中风|结石|结核|梗死|衰竭|健康|体健|健在|去世|已故|正常|不详|均|否认|史|药|片|胶囊|注射"
+)
+
+
+@lru_cache(maxsize=1 << 14)
+def is_medical(value: str) -> bool:
+    """Whether the value of a label names a drug, a disease or a finding rather than a person."""
+    if not value[:1].isascii() and MEDICAL_ZH.search(value):
+        return True
+    words = re.findall(r"[A-Za-z]+", value)
+    if any(word.lower() in NO_PERSON or DRUG_LIKE.fullmatch(word) for word in words):
+        return True
+    beginning = re.compile(term_patterns()[0])
+    return bool(words) and 2 * sum(len(word) > 5 and beginning.match(word) is not None for word in words) >= len(words)

@@ -8,8 +8,10 @@ from functools import lru_cache
 from typing import Final
 
 from filters.privacy.finder import Finder, Search, each_match
-from filters.privacy.lexicon import Lexicon, ordinary_words
+from filters.privacy.lexicon import Lexicon, is_medical, ordinary_words
 from filters.privacy.spans import Span
+from filters.privacy.tables import HINT as TABLE_HINT
+from filters.privacy.tables import find_cells
 
 HAN: Final = r"\u4e00-\u9fff"
 # What a form calls the person whose name follows, with a colon.
@@ -20,7 +22,7 @@ LABEL_ZH: Final = (
     r"病史陈述者|陈述者|供史者|陪护人?|父亲|母亲|丈夫|妻子|配偶|儿子|女儿|爱人|法定代理人|代理人|收件人|寄件人|开单医生|处方医师|药师|调配|核对"
 )
 LABELLED_ZH: Final = re.compile(
-    rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]\s{{0,4}}(?P<name>[{HAN}·]{{2,8}}|[{HAN}](?:\s{{1,2}})[{HAN}])"
+    rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?[ ]?[:/][ ]{{0,4}}(?P<name>[{HAN}·]{{2,12}}|[{HAN}](?:[ ]{{1,2}})[{HAN}])"
 )
 SAID_ZH: Final = re.compile(
     rf"(?:我叫|名叫|姓名是|名字是|名字叫|本人叫?|署名|此致|敬礼|叫做)\s?(?P<name>[{HAN}]{{2,4}})"
@@ -33,6 +35,11 @@ TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}})(?P<title>{TITLES_ZH})
 PATIENT_ZH: Final = re.compile(
     rf"(?:患者|病人|病员|产妇|患儿|死者|伤者|家属)\s?(?P<name>[{HAN}]{{2,4}}?)(?=\s?[,，、。(（;；]|\s?[男女]\s?[,，、\d(（]|因|于\d|\s\d)"
 )
+# A note begins with its patient: 韩志远，男，56岁.
+HEAD_ZH: Final = re.compile(
+    rf"(?m)^[ ]{{0,4}}(?P<name>[{HAN}]{{2,4}}|[{HAN}]{{2,6}}·[{HAN}]{{2,8}})[ ]?[,，、 ][ ]?[男女](?:性)?[ ]?[,，、 ][ ]?\d{{1,3}}[ ]?岁"
+)
+MINORITY: Final = re.compile(rf"(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))")
 # Words that stand before a name and a title: 请张医生, 谢谢王主任.
 BEFORE_NAME: Final = frozenset("请找看挂问谢感跟和与由让给是的了经听让叫被为向从对在及到")
 # A form's field names, which may follow an empty field: 姓名：性别：男.
@@ -75,11 +82,14 @@ FIELD_WORDS: Final = frozenset(
     ]
 )
 
-TOKEN: Final = r"(?:(?:Mc|Mac|O'|O’|D'|De|Di|Van|Von|La|Le)?[A-Z][a-zà-ÿ]+(?:[-'’][A-Z]?[a-zà-ÿ]+)*|[A-Z]\.)"
-PARTICLE: Final = r"(?:(?:van|von|de|der|den|di|da|la|le|bin|al|el)\s)?"
-FULL: Final = rf"{TOKEN}(?:\s{{1,2}}{PARTICLE}{TOKEN}){{0,3}}"
-LAST_FIRST: Final = rf"{TOKEN},\s{TOKEN}(?:\s{TOKEN})?"
-UPPER: Final = r"[A-Z]{2,}(?:[-'][A-Z]+)?,?\s[A-Z]{2,}(?:\s[A-Z]\.?)?"
+# Letters of names, of Latin and its extensions.
+UP: Final = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŖŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚ"
+LOW: Final = "a-zß-öø-ÿāăąćĉċčďđēėęěğģīįıķĺļľłńņňōőœŕŗřśşšţťūůűųźżžșț"
+TOKEN: Final = rf"(?:(?:Mc|Mac|O'|O’|D'|De|Di|Van|Von|La|Le)?[{UP}][{LOW}]+(?:[-'’][{UP}]?[{LOW}]+)*|[{UP}]\.)"
+PARTICLE: Final = r"(?:(?:van|von|de|der|den|di|da|la|le|bin|al|el) )?"
+FULL: Final = rf"{TOKEN}(?:[ ]{{1,2}}{PARTICLE}{TOKEN}){{0,3}}"
+LAST_FIRST: Final = rf"{TOKEN}, {TOKEN}(?: {TOKEN})?"
+UPPER: Final = rf"[{UP}]{{2,}}(?:[-'][{UP}]+)?,?[ ][{UP}]{{2,}}(?:[ ][{UP}]\.?)?|[{UP}]{{4,}}(?![{LOW}{UP}\d])"
 LABEL_EN: Final = (
     r"(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:'s)?\s?(?:[Ff]ull\s)?(?:[Nn]ame|NAME)?|(?:[Ff]ull\s|[Ff]irst\s|[Ll]ast\s|[Mm]aiden\s|[Ll]egal\s)?(?:[Nn]ame|NAME)|[Ss]urname|"
     r"[Aa]ttending(?:\s[Pp]hysician)?|[Pp]hysician|[Pp]rovider|[Ss]urgeon|[Aa]naesthetist|[Aa]nesthesiologist|[Nn]urse|[Cc]onsultant|[Rr]eferr(?:ed\sby|ing\s(?:[Pp]hysician|[Dd]octor))|"
@@ -87,12 +97,31 @@ LABEL_EN: Final = (
     r"[Mm]other|[Ff]ather|[Ww]ife|[Hh]usband|[Ss]pouse|[Ss]on|[Dd]aughter|[Bb]rother|[Ss]ister|[Nn]ext\sof\s[Kk]in|[Ee]mergency\s[Cc]ontact|[Gg]uardian|[Cc]arer|[Cc]aregiver|"
     r"[Cc]ontact(?:\s[Pp]erson)?|[Pp]harmacist|[Rr]adiologist|[Pp]athologist|GP|PCP|RE|Re|cc|CC|ATTN|Attn"
 )
+# Names of things, whose label is no label of a person: generic name, file name.
+OF_THINGS: Final = re.compile(
+    r"(?i)(?:generic|brand|trade|drug|product|chemical|common|scientific|proprietary|nonproprietary|latin|file|test|hospital|"
+    r"device|company|procedure|journal|study|trial|gene|protein|species|plant|herb|medication|medicine|vaccine|user|domain|"
+    r"manufacturer|disease|project|variable|column|field|organism|official|other|short|full|system|model)[ ]*$"
+)
 LABELLED_EN: Final = re.compile(
-    rf"(?<![A-Za-z])(?:{LABEL_EN})\s?(?::|#)\s{{0,4}}(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?\s)?(?P<name>{LAST_FIRST}|{FULL}|{UPPER})"
+    rf"(?<![A-Za-z])(?:{LABEL_EN})[ ]?(?::|#)[ ]{{0,4}}(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?[ ])?(?P<name>{LAST_FIRST}|{FULL}|{UPPER})"
 )
 HONORIFIC: Final = re.compile(
-    rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s{{1,2}}(?P<name>{FULL})"
+    rf"(?<![A-Za-z])(?:(?i:Mr|Mrs|Ms|Mx|Dr|Drs)|Miss|Prof)\.?\s{{1,2}}(?P<name>{FULL}|[{UP}]{{3,}}(?:[-'][{UP}]+)?(?: [{UP}]{{3,}})?)"
 )
+# Titles that are words as well: what follows must read as a name by itself.
+WORD_TITLE: Final = re.compile(rf"(?<![A-Za-z])(?:Professor|Doctor|Nurse|Sister|Sir)\s{{1,2}}(?P<name>{FULL})")
+# A name in small letters behind a label that asks for one: name: sarah blenkin.
+SMALL: Final = re.compile(
+    rf"(?i:(?:patient(?:'s)? |pt )?name|patient|pt) ?: {{0,3}}(?P<name>[{LOW}]{{2,}}(?:[-'][{LOW}]+)?(?: [{LOW}]{{2,}}(?:[-'][{LOW}]+)?){{1,2}})(?= *(?:$|\n|[,;(]|\d))",
+    re.MULTILINE,
+)
+# The same behind a phrase or a title, as people write to a doctor: my name is sarah blenkin; mrs. blenkin.
+SMALL_SAID: Final = re.compile(
+    rf"(?:\bmy name is|\bmy name's|\bi am called) (?P<name>[{LOW}]{{2,}}(?: [{LOW}]{{2,}})?)(?=[ ]*(?:[,.;!]|and\b|$))",
+    re.MULTILINE,
+)
+SMALL_TITLE: Final = re.compile(rf"\b(?:mr|mrs|ms)\.? (?P<name>[{LOW}]{{3,}})\b")
 SAID_EN: Final = re.compile(
     rf"(?:[Mm]y\sname\sis|[Nn]ame\sis|(?<![a-z])named|[Ss]incerely,?|[Rr]egards,?|[Cc]heers,?|[Yy]ours\s(?:truly|faithfully|sincerely),?)\s{{1,3}}(?:Dr\.?\s)?(?P<name>{FULL})"
 )
@@ -104,14 +133,19 @@ PAIR: Final = re.compile(
     r"(?<![A-Za-z])(?=(?P<first>[A-Z][a-z]+)\s(?:[A-Z]\.?\s)?(?P<last>(?:Mc|Mac|O'|O’)?[A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?![A-Za-z]))"
 )
 AFTER_EPONYM: Final = re.compile(
-    r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria)"
+    r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria|"
+    r"stage|staging|grading|grade|classification|murmur|nodule|node|triad|tetrad|position|man(?:o)?euv(?:re|er)|technique|operation|repair|catheter|"
+    r"tube|bandage|splint|fracture|tumou?r|an(?:a)?emia|duct|space|line|tract|bod(?:y|ies)|ring|plaque|rash|spots?|gland|equation|formula|curve|"
+    r"stain|agar|medium|antigen|factor|receptor|protocol|regimen|hypothesis|principle|ligament|foramen|canal|valve|fever|oedema|edema|"
+    r"[Gg]rass|[Ff]ir|[Tt]ree|[Pp]ine|[Hh]ospital|[Uu]niversity|College|Clinic|Institute|Foundation|Press|Today|Journal|Review|Award|Prize|Lecture|"
+    r"Study|Trial|Inc|Ltd|Pharma\w*|Laborator\w+|Company|Corporation)(?![a-z])"
 )
 
 
 def _labelled_zh(lexicon: Lexicon) -> Search:
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in LABELLED_ZH.finditer(text, low, high):
-            name = _cut_name(match.group("name"), lexicon)
+            name = _cut_name(match.group("name"), lexicon, "名" in match.group().split(match.group("name"))[0])
             if name:
                 yield Span(match.start("name"), match.start("name") + len(name), "NAME")
 
@@ -133,11 +167,17 @@ def _titled_zh(lexicon: Lexicon) -> Search:
     return find
 
 
-def _told_en(pattern: re.Pattern[str], lexicon: Lexicon) -> Search:
+def _told_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) -> Search:
+    """Names that a label, a title (`titled`: then whatever the name is) or a phrase announces."""
+
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in pattern.finditer(text, low, high):
-            length = _english_length(match.group("name"), lexicon)
             start = match.start("name")
+            if not titled and OF_THINGS.search(text, max(0, match.start() - 24), match.start()):
+                continue
+            length = _english_length(match.group("name"), lexicon, titled)
+            if length and not titled and is_medical(text[start : start + length]):
+                continue
             if length and not AFTER_EPONYM.match(text, start + length):
                 yield Span(start, start + length, "NAME")
 
@@ -161,6 +201,8 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
     return (
         Finder(r"(?:姓\s{0,4}名|签\s{0,2}[名字]|患者|病人|家属|联系人|监护人)\s?[:/]", _labelled_zh(lexicon)),
         Finder(rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]", _labelled_zh(lexicon), "public"),
+        Finder(r"[男女](?:性)?[ ]?[,，、 ][ ]?\d{1,3}[ ]?岁", each_match("NAME", HEAD_ZH, "name"), "personal"),
+        Finder("·", each_match("NAME", MINORITY, "name", lambda name: not is_medical(name)), "personal"),
         Finder("我叫|名叫|姓名是|名字|本人|署名|此致|敬礼|叫做", _told_zh(SAID_ZH, lexicon), "personal"),
         Finder("患者|病人|病员|产妇|患儿|死者|伤者|家属", _told_zh(PATIENT_ZH, lexicon), "personal"),
         Finder(TITLES_ZH, _titled_zh(lexicon), "public"),
@@ -169,10 +211,13 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
             _told_en(LABELLED_EN, lexicon),
         ),
         Finder(rf"(?:{LABEL_EN})\s?[:#]", _told_en(LABELLED_EN, lexicon), "public"),
+        Finder(r"(?i)(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof)\.?\s", _told_en(HONORIFIC, lexicon, titled=True), "public"),
+        Finder(r"(?:Professor|Doctor|Nurse|Sister|Sir)\s", _told_en(WORD_TITLE, lexicon), "public"),
+        Finder(TABLE_HINT, find_cells, "public"),
         Finder(
-            r"(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof|Professor|Doctor|Nurse|Sister|Sir)\.?\s",
-            _told_en(HONORIFIC, lexicon),
-            "public",
+            r"(?i)(?:patient|name|pt)\s?:",
+            each_match("NAME", SMALL, "name", lambda name: not is_medical(name)),
+            "personal",
         ),
         Finder(r"(?i)name is|named|sincerely|regards|cheers|yours", _told_en(SAID_EN, lexicon), "personal"),
         Finder(
@@ -184,9 +229,14 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
     )
 
 
-def _cut_name(value: str, lexicon: Lexicon) -> str:
-    """The name at the head of what follows a label: `张三性别男` is 张三; a field's name is none."""
+def _cut_name(value: str, lexicon: Lexicon, named: bool = False) -> str:
+    """The name at the head of what follows a label: `张三性别男` is 张三; a field's name is none.
+
+    `named`: the label asks for a name, so that it may be a word (高峰, 安宁).
+    """
     squeezed = value.replace(" ", "")
+    if is_medical(squeezed):
+        return ""
     for length in (2, 3, 4):
         if squeezed[:length] in FIELD_WORDS:
             return ""
@@ -201,7 +251,8 @@ def _cut_name(value: str, lexicon: Lexicon) -> str:
         return value if 2 <= len(squeezed) <= 3 and squeezed not in ordinary_words() and not _epithet(squeezed) else ""
     longest = len(surname) + 2
     if len(squeezed) <= longest:
-        return "" if squeezed in ordinary_words() or squeezed in lexicon.eponyms_zh | lexicon.not_names_zh else value
+        word = squeezed in ordinary_words() and not named
+        return "" if word or squeezed in lexicon.eponyms_zh | lexicon.not_names_zh else value
     return ""
 
 
@@ -274,17 +325,67 @@ def _name_before(before: str, title: str, text: str, at: int, lexicon: Lexicon) 
     return len(surname)
 
 
-def _english_length(name: str, lexicon: Lexicon) -> int:
+# Words that are names of persons as well, behind a title or a label.
+NAME_WORDS: Final = frozenset(
+    [
+        "April",
+        "May",
+        "June",
+        "August",
+        "Will",
+        "Said",
+        "Mark",
+        "Grace",
+        "Hope",
+        "Joy",
+        "Faith",
+        "Summer",
+        "Autumn",
+        "Rose",
+        "Ivy",
+        "Dawn",
+        "Bill",
+        "Rich",
+        "Frank",
+        "Art",
+        "Long",
+        "Young",
+        "Page",
+        "Price",
+        "Day",
+        "Best",
+        "Love",
+        "Power",
+        "Bond",
+        "Rush",
+        "Pain",
+        "Field",
+        "Street",
+        "Ward",
+        "Chambers",
+        "Gray",
+        "Grey",
+        "White",
+        "Black",
+        "Brown",
+        "Green",
+    ]
+)
+
+
+def _english_length(name: str, lexicon: Lexicon, titled: bool = False) -> int:
     """Characters of the words at the head of a match that may be a name."""
     end = 0
     for word in re.finditer(r"\S+", name):
         bare = word.group().strip(",.")
-        if bare in lexicon.not_names or bare.title() in lexicon.not_names:
+        if (bare in lexicon.not_names or bare.title() in lexicon.not_names) and bare.title() not in NAME_WORDS:
             break
         end = word.end()
     found = name[:end].rstrip(", ")
     words = found.split()
-    if not words or (len(words) == 1 and (words[0].strip(".") in lexicon.eponyms_en or len(words[0].strip(".")) < 2)):
+    if not words or (len(words) == 1 and len(words[0].strip(".")) < 2):
+        return 0
+    if len(words) == 1 and not titled and words[0].strip(".") in lexicon.eponyms_en:
         return 0
     return len(found)
 

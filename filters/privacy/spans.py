@@ -46,11 +46,10 @@ PRIORITY: Final = (
 )
 _RANK: Final = {kind: rank for rank, kind in enumerate(PRIORITY)}
 
-# Full-width letters, digits and signs, and line breaks, one for one: places stay the same.
+# Full-width letters, digits and signs, one for one: places stay the same. Line breaks stay: a field ends with its line.
 _SHADOW: Final = {
     **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
     0x3000: " ",
-    0x0A: " ",
     0x09: " ",
     0x2010: "-",
     0x2011: "-",
@@ -65,7 +64,7 @@ _SHADOW: Final = {
 
 
 def shadow(text: str) -> str:
-    """The text for matching: half-width, on one line, of the same length."""
+    """The text for matching: half-width, of the same length."""
     return text.translate(_SHADOW)
 
 

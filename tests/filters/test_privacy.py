@@ -56,7 +56,7 @@ def test_an_identifier_is_replaced_and_counted(text: str, kind: str, secret: str
     "text",
     [
         "Parkinson's disease and Crohn's disease are not names of patients; 川崎病与帕金森病也不是。",
-        "Dr. Down described the syndrome; the Glasgow Coma Scale was 14.",
+        "Down described the syndrome; the Glasgow Coma Scale was 14.",
         "予阿司匹林100mg每日一次，血压148/92mmHg，HbA1c 7.9%，BRCA1阳性，IL-6 12.5 pg/mL。",
         "In 2019 the trial (NCT01234567) enrolled 1,234 patients, p<0.05; see section 4.2.1.1.",
         "向医生咨询后由于某些原因康复，谢谢医生！请主治医生会诊。",
