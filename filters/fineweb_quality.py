@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from filters.gopher_repetition import UNITS_PER_WORD_UNSPACED, duplicate_items
+from filters.layout import second_look, without_lists
 from filters.step import Batch, Outcome, Rule, first_failures, step
 from textcolumns.columns import sum_by_row
 
@@ -39,8 +40,13 @@ def fineweb_quality(
     unspaced_short_line: int = UNSPACED_SHORT_LINE,
     max_duplicate_line_characters: float = 0.01,
     max_line_breaks_per_word: float = 0.3,
+    layout_counts: bool = False,
 ) -> Outcome:
-    """Drop lists, menus and repeated lines (FineWeb): line ends, short lines, repeats, breaks."""
+    """Drop lists, menus and repeated lines (FineWeb): line ends, short lines, repeats, breaks.
+
+    What fails is looked at again without headings, lists and tables, where enough prose stands beside them, unless
+    `layout_counts`.
+    """
     column, lines = batch.column, batch.column.lines
     unspaced = batch.unspaced
     of_unspaced = np.repeat(unspaced, lines.bounds[1:] - lines.bounds[:-1])
@@ -64,4 +70,16 @@ def fineweb_quality(
         Rule("duplicate_line_share", "above", max_duplicate_line_characters, "max_duplicate_line_characters"),
         Rule("line_breaks_per_word", "above", max_line_breaks_per_word, "max_line_breaks_per_word"),
     ]
-    return Outcome(scores=scores, reasons=first_failures(scores, rules, len(batch)))
+    reasons = first_failures(scores, rules, len(batch))
+    if not layout_counts:
+        reasons = second_look(
+            batch,
+            reasons,
+            without_lists,
+            lambda again: fineweb_quality(
+                again, min_terminal_lines=min_terminal_lines, max_short_lines=max_short_lines, short_line=short_line,
+                unspaced_short_line=unspaced_short_line, max_duplicate_line_characters=max_duplicate_line_characters,
+                max_line_breaks_per_word=max_line_breaks_per_word, layout_counts=True,
+            ),
+        )  # fmt: skip
+    return Outcome(scores=scores, reasons=reasons)

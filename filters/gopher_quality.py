@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
+from filters.layout import prose_of, second_look
 from filters.step import Batch, Outcome, Rule, first_failures, step
 from textcolumns.columns import TextColumn, sum_by_row
 from textcolumns.segment import HAS_LETTER, IS_WORD, count_codes
@@ -137,12 +138,14 @@ def gopher_quality(
     min_stop_words: int = 2,
     stop_words: list[str] = list(STOP_WORDS),  # noqa: B006 - read only, shown in the recipe's schema
     stop_characters: list[str] = list(STOP_CHARACTERS),  # noqa: B006
+    layout_counts: bool = False,
 ) -> Outcome:
     """Drop texts that do not look like prose (Gopher): length, word shape, symbols, stop words.
 
     The paper asks that 80% of the words hold a letter. datatrove counts each punctuation mark as a
     word of its own there, which drops half of all journal articles for their citations and
-    statistics; `symbols_are_words: true` does the same, for comparison.
+    statistics; `symbols_are_words: true` does the same, for comparison. What fails is looked at again
+    without its layout (capitals, rows of tables, marks of a list of sentences) unless `layout_counts`.
     """
     unspaced = batch.unspaced
     scores = quality_scores(batch, tuple(stop_words), tuple(stop_characters), symbols_are_words)
@@ -158,4 +161,20 @@ def gopher_quality(
         Rule("alphabetic_words", "below", min_alphabetic_words, "min_alphabetic_words"),
         Rule("stop_words", "below", min_stop_words, "min_stop_words"),
     ]
-    return Outcome(scores=scores, reasons=first_failures(scores, rules, len(batch)))
+    reasons = first_failures(scores, rules, len(batch))
+    if not layout_counts:
+        reasons = second_look(
+            batch,
+            reasons,
+            prose_of,
+            lambda again: gopher_quality(
+                again, min_words=min_words, max_words=max_words, unspaced_min_words=unspaced_min_words,
+                unspaced_max_words=unspaced_max_words, min_mean_word_length=min_mean_word_length,
+                max_mean_word_length=max_mean_word_length, max_symbol_ratio=max_symbol_ratio,
+                max_bullet_lines=max_bullet_lines,
+                max_ellipsis_lines=max_ellipsis_lines, min_alphabetic_words=min_alphabetic_words,
+                symbols_are_words=symbols_are_words, min_stop_words=min_stop_words, stop_words=stop_words,
+                stop_characters=stop_characters, layout_counts=True,
+            ),
+        )  # fmt: skip
+    return Outcome(scores=scores, reasons=reasons)

@@ -11,6 +11,7 @@ import fasttext
 import numpy as np
 import polars as pl
 
+from filters.layout import in_small_letters
 from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
 
@@ -24,6 +25,7 @@ CANDIDATES: Final = 5
 WINDOW_CHARACTERS: Final = 1000
 # What carries no language: rows of tables, LaTeX, links, digits and the marks around them.
 TABLE_ROW: Final = r"(?m)^.* \| .*$"
+UNSURE: Final = 0.4  # of a share: below it the model has not made up its mind
 NOISE: Final = r"\$[^$\n]{0,400}\$|https?://\S+|[|#*\d()\[\]%·~=<>±+/]+"
 
 
@@ -68,6 +70,18 @@ def language_windows(text: pl.Series) -> pl.Series:
     return windows.to_series()
 
 
+def _among(shares: dict[str, float], score: float, keep: list[str]) -> float:
+    """The score of a text that the model is unsure of: what is wanted against the likeliest that is not.
+
+    Notes without verbs are no text of a corpus that the model learned ("rales bil bases, no S3"): it spreads its share
+    over twenty languages, of which none is likely.
+    """
+    other = max((share for name, share in shares.items() if name not in keep), default=0.0)
+    if score >= UNSURE or other >= UNSURE or score <= other:
+        return score
+    return score / (score + other)
+
+
 def language_shares(labels: list[str], probabilities: list[float], has_kana: bool) -> dict[str, float]:
     """Probability of each language, the labels of the Chinese script taken together."""
     shares: dict[str, float] = {}
@@ -93,7 +107,7 @@ def language(
     model: str | None = None,
 ) -> Outcome:
     """Set `language` and its probability; drop other languages than `keep`, and doubtful ones."""
-    windows = language_windows(batch.text)
+    windows = language_windows(in_small_letters(batch.text))
     labels, probabilities = lid_model(model).predict(windows.to_list(), k=CANDIDATES)
     has_kana = windows.str.count_matches("[\u3041-\u30ff]") > MIN_KANA_SHARE * windows.str.count_matches(r"\p{Han}")
     shares = [
@@ -110,6 +124,8 @@ def language(
     scores = np.array(
         [min(sum(one.get(name, 0.0) for name in of), 1.0) for one, of in zip(shares, wanted, strict=True)]
     )
+    if keep:
+        scores = np.array([_among(one, score, keep) for one, score in zip(shares, scores, strict=True)])
     reasons: list[str | None] = []
     for name, score in zip(names, scores, strict=True):
         if keep is not None and name not in keep:

@@ -29,6 +29,7 @@ MARK: Final = re.compile(r"^<\|(system|user|assistant|tool)\|>$", re.MULTILINE)
 # A turn's own line that looks like one with a role, with the backslashes that tell it from one.
 LIKE_MARK: Final = re.compile(r"^(\\*)(<\|(?:system|user|assistant|tool)\|>)$", re.MULTILINE)
 # What templates may tell of a conversation beside its turns.
+BESIDE: Final = {"unlearned", "tools", "citations", "source_documents"}  # what stands beside a text
 TOLD_BESIDE: Final = ("task", "ability", "difficulty")
 
 
@@ -44,6 +45,7 @@ class Turn(BaseModel):
 class Conversation(BaseModel):
     """A conversation that ends with an answer.
 
+    `unlearned`: answers, numbered from 1, that are read and never learned, since their row says so.
     `difficulty` counts up from the simplest; `citations` are documents that answers cite;
     `source_documents` are ids of curated documents it was made from.
     """
@@ -51,6 +53,7 @@ class Conversation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     turns: tuple[Turn, ...]
+    unlearned: tuple[int, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
     citations: tuple[str, ...] = ()
     source_documents: tuple[str, ...] = ()
@@ -64,7 +67,7 @@ class Conversation(BaseModel):
 
     def beside(self) -> str:
         """What stands beside the text, as JSON."""
-        return self.model_dump_json(include={"tools", "citations", "source_documents"}, exclude_defaults=True)
+        return self.model_dump_json(include=BESIDE, exclude_defaults=True)
 
 
 def text_of_turns(turns: Sequence[Turn]) -> str:

@@ -33,6 +33,12 @@ ROLE_NAMES: Final[dict[str, Role]] = {
 }
 
 
+# Fields in which servers and datasets write what an assistant thought, and whether an answer is learned.
+THOUGHT: Final = ("reasoning_content", "reasoning", "thinking")
+LEARNED: Final = ("weight", "trainable", "train")
+TEXT_PARTS: Final = ("text", "input_text", "output_text")
+
+
 def from_row(row: Mapping[str, Any], form: str | Mapping[str, str]) -> Conversation:
     """A conversation from a row of any table: by the form's name, by its columns, or as they look.
 
@@ -52,6 +58,7 @@ def from_row(row: Mapping[str, Any], form: str | Mapping[str, str]) -> Conversat
     try:
         return Conversation(
             turns=turns,
+            unlearned=_unlearned(row),
             tools=tuple(parsed(row.get("tools"), "tools") or ()),
             citations=tuple(map(str, parsed(row.get("citations"), "citations") or ())),
             source_documents=tuple(map(str, parsed(row.get("source_documents"), "source_documents") or ())),
@@ -128,11 +135,41 @@ def message(one: Any, number: int, role_key: str, content_key: str) -> Turn:
         raise Unreadable(f"turn {number} has the unknown role '{role}'; known: {', '.join(ROLES)}")
     content = one.get(content_key)
     if isinstance(content, list):  # OpenAI's parts
-        content = "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
+        content = "".join(_part(part, number) for part in content)
     pieces = [str(content).strip()] if content not in (None, "") else []
+    thought = next((one[name] for name in THOUGHT if one.get(name)), None)
+    if thought is not None:
+        if not isinstance(thought, str) or ROLE_NAMES[role] != "assistant":
+            raise Unreadable(f"turn {number} holds reasoning that is no text of an assistant")
+        pieces.insert(0, f"<think>\n{thought.strip()}\n</think>\n")
     for call in one.get("tool_calls") or ():
         pieces.append(_tool_call(call))
     return Turn(role=ROLE_NAMES[role], content="\n".join(pieces))
+
+
+def _part(part: Any, number: int) -> str:
+    """The words of one part of a content; a picture, a recording or a file is no text, and is told by name."""
+    if isinstance(part, str):
+        return part
+    kind = part.get("type", "text") if isinstance(part, Mapping) else type(part).__name__
+    if kind not in TEXT_PARTS or not isinstance(part, Mapping) or not isinstance(part.get("text"), str):
+        raise Unreadable(f"turn {number} holds a part of type '{kind}', which text cannot hold")
+    return str(part["text"])
+
+
+def _unlearned(row: Mapping[str, Any]) -> tuple[int, ...]:
+    """Numbers (from 1) of the answers that their messages say are not to be learned: weight 0, trainable false."""
+    listed = next((parsed(row[key], key) for key in ("messages", "conversations") if row.get(key)), None) or ()
+    found, number = [], 0
+    for one in listed:
+        role = str(one.get("role", one.get("from", ""))).strip().lower() if isinstance(one, Mapping) else ""
+        if ROLE_NAMES.get(role) != "assistant":
+            continue
+        number += 1
+        told = [one[name] for name in LEARNED if name in one]
+        if any(value in (0, False, "0", "false", "False") for value in told):
+            found.append(number)
+    return tuple(found)
 
 
 def _tool_call(call: Mapping[str, Any]) -> str:

@@ -44,6 +44,10 @@ def encode_conversations(
         pairs[row] = _cut(turns[row], tools[row], tokenizer, template, max_tokens) if cut else NOTHING
         shortened += len(pairs[row][0]) > 0
         left_out += len(pairs[row][0]) == 0
+    pairs = [
+        (ids, _without(answers, json.loads(beside).get("unlearned", ()) if beside else ()))
+        for (ids, answers), beside in zip(pairs, frame["conversation"], strict=True)
+    ]
     return EncodedConversations(
         [ids for ids, _ in pairs],
         [answers for _, answers in pairs],
@@ -54,6 +58,11 @@ def encode_conversations(
             "left_out": left_out,
         },
     )
+
+
+def _without(answers: npt.NDArray[np.int16], unlearned: Sequence[int]) -> npt.NDArray[np.int16]:
+    """The answer of each token, 0 where its row says that it is not to be learned."""
+    return np.where(np.isin(answers, unlearned), 0, answers).astype(np.int16) if unlearned else answers
 
 
 def _cut(

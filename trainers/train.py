@@ -131,6 +131,11 @@ def experiment(
         position = checkpoint.restore(resumed, model, optimizer)
     log = TrainingLog(out, position, config.log, config.name, quiet)
     total = config.schedule.steps or 0 if data is None else data.steps
+    if total and config.schedule.warmup >= total:
+        raise WrongCall(
+            f"schedule.warmup ({config.schedule.warmup}) must be below the length of the run, {total} steps; shorten it"
+            " or give more tokens"
+        )
     if is_first():
         write_json(out / "train.json", _settings(config, total, manifest, folder))
         write_card(out, config, start, manifest, folder)

@@ -48,8 +48,11 @@ def dropped(outcome: Outcome) -> pl.Series:
     ("ours", "theirs"),
     [
         (lambda b: gopher_repetition(b), {"block": "filters.GopherRepetitionFilter"}),
-        (lambda b: gopher_quality(b, symbols_are_words=True), {"block": "filters.GopherQualityFilter"}),
-        (lambda b: fineweb_quality(b), {"block": "filters.FineWebQualityFilter"}),
+        (
+            lambda b: gopher_quality(b, symbols_are_words=True, layout_counts=True),
+            {"block": "filters.GopherQualityFilter"},
+        ),
+        (lambda b: fineweb_quality(b, layout_counts=True), {"block": "filters.FineWebQualityFilter"}),
         (
             lambda b: c4(b, terminal_punctuation=False),
             {"block": "filters.C4QualityFilter", "filter_no_terminal_punct": False},

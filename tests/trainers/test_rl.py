@@ -34,7 +34,7 @@ def test_the_reward_rises_and_does_not_where_rewards_tell_nothing(asked: Path, t
     jobs = []
     for seed in (5, 6, 7):
         jobs.append(
-            job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=45), asked / "run", tmp_path / f"seed{seed}")
+            job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=60), asked / "run", tmp_path / f"seed{seed}")
         )
     control = recipe(asked, tmp_path, "control", ("rl: {", "rl: {rewards: shuffled, "), steps=30)
     run(1, [*jobs, job(control, asked / "run", tmp_path / "control")])
