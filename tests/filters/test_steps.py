@@ -63,7 +63,7 @@ def test_length_counts_ideographs_for_more() -> None:
 
 def test_quality_keeps_prose_of_both_scripts_and_drops_noise() -> None:
     noise = " ".join(["###", "12", "%%", "34"] * 60)
-    listing = "\n".join("- item of a list that is long enough to count" for _ in range(30))
+    listing = "\n".join("- some item of a list" for _ in range(60))
     outcome = gopher_quality(batch([ENGLISH, CHINESE, noise, listing]))
     assert outcome.reasons is not None
     assert outcome.reasons[0] is None
