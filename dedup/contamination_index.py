@@ -113,6 +113,7 @@ def build_index(items: Iterable[BenchmarkItem], ngram: int = 13) -> Contaminatio
             "sentence": (weights >= SENTENCE_WEIGHT)
             & (pl.DataFrame({"h": hashes}).select(pl.len().over("h") <= 2).to_series().to_numpy()),
             "options": counts,
+            "weight": weights,
             "checkable": lengths >= SHORT_ANCHOR,
             "question": questions,
         },

@@ -38,6 +38,7 @@ NOTED: Final = "near-copy"
 # Of a question's n-grams: who holds fewer holds a rule or a passage that the question quotes, not the question.
 BARE: Final = "bare"  # a short question alone, until it is known what stands beside it
 MOST_QUOTED: Final = 0.5
+LINE_WEIGHT: Final = 24  # letters (an ideograph counts 3) from which a question on a line of its own is one
 BESIDE: Final = 3000  # bytes within which a second item stands beside a short question
 
 HITS: Final = {
@@ -185,6 +186,12 @@ def _stands_alone(column: TextColumn, row: int, start: int, end: int) -> bool:
     return OPENS.search(before) is not None and CLOSES.match(after) is not None
 
 
+def _is_heading(column: TextColumn, row: int, start: int) -> bool:
+    """Whether the bytes before `start` of text `row` open a heading."""
+    before, _ = text_around(column, row, start, start, AROUND)
+    return re.search(r"(?:^|\n)#{1,6}\s[^\n]*$", before) is not None
+
+
 def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], index: ContaminationIndex) -> pl.DataFrame:
     _, places, bounds, prefix, powers = letters
     frames = [pl.DataFrame(schema=RAW_HITS)]
@@ -218,8 +225,12 @@ def _item_hits(column: TextColumn, letters: tuple[Any, Any, Any, Any, Any], inde
             begins = places[end[at] - index.question_lengths[number[at]]]
             sentence[at] = _stands_alone(column, row[at], int(begins), int(places[end[at] - 1] + 1))
         hit = whole & (alone | with_options | sentence)
-        # A heading may ask a short question: without any of its options it tells nothing by itself.
-        bare = sentence & ~alone & ~with_options & (options > 0) & (found == 0)
+        # A heading may ask a question, and any text a short one: without an option they tell nothing by themselves.
+        bare = sentence & (options > 0) & (found == 0)
+        for at in np.flatnonzero(bare):
+            lengthy = index.items["weight"][int(number[at])] >= LINE_WEIGHT
+            begins = int(places[end[at] - index.question_lengths[number[at]]])
+            bare[at] = not lengthy or _is_heading(column, row[at], begins)
         overlap = np.where(options > 0, found / np.maximum(options, 1), 1.0)
         frames.append(
             pl.DataFrame(
