@@ -73,7 +73,10 @@ def everything(folder: Path) -> str:
     parts = []
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".parquet":
-            parts.append(pl.read_parquet(path).write_ndjson())
+            held = pl.read_parquet(path)
+            binary = held.select(pl.col(pl.Binary))
+            parts.append(held.drop(binary.columns).write_ndjson())
+            parts += [(cell or b"").decode("utf-8", "ignore") for column in binary for cell in column]
         elif path.suffix == ".arrow":
             with pa.OSFile(str(path)) as source:
                 parts.append(str(pa.ipc.open_file(source).read_all().to_pydict()))

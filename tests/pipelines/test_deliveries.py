@@ -177,7 +177,7 @@ def test_lines_that_repeat_over_documents_stay_once(tmp_path: Path) -> None:
     footer = "This page is published under a licence that permits any use and asks for nothing in return at all."
     rows = [{"text": f"{prose(n)}\n{footer}\nno known allergies", "doi": f"10.1234/c{n}"} for n in range(30, 36)]
     articles(tmp_path, "c.jsonl", rows)
-    body = RECIPE.replace("rows: 4}}", "rows: 4}, paragraphs: {min_documents: 3}}").replace(
+    body = RECIPE.replace("rows: 4}}", "rows: 4}, paragraphs: {source_types: [literature], min_documents: 3}}").replace(
         '  - {name: guidelines, files: "guidelines/*.md", source_type: guideline}\n', ""
     )
     recipe = write_recipe(tmp_path, body)
