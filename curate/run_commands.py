@@ -105,6 +105,10 @@ def run_command(
         )
         click.echo(f"report {report}", err=True)
         click.echo(manifest.digest)
+    if not told["curated"]:
+        click.echo(
+            f"warning: no document was kept, the shards are empty; `curate inspect {run_dir}` says why", err=True
+        )
     if too_much_quarantined(manifest, run_dir):
         share = manifest.counts.quarantined / max(manifest.counts.quarantined + manifest.counts.read, 1)
         click.echo(
