@@ -12,10 +12,12 @@ import polars as pl
 from pipelines.steps import BoundStep, bind_calls, run_steps, score_names
 from schemas.classifier import ClassifierRecipe, LabelledSource
 from schemas.document import document_columns
-from schemas.errors import WrongCall
+from schemas.errors import CurateError, WrongCall
 from sources.inputs import InputFile, check_unchanged
 from sources.reading import read_frames
 from tokenization.shards import shuffle_keys
+
+MIN_DOCUMENTS: Final = 10  # of each label; below that there is nothing to learn or to measure
 
 
 @dataclass(frozen=True)
@@ -133,3 +135,17 @@ def _labelled(frame: pl.DataFrame, source: LabelledSource) -> pl.DataFrame:
         "uri",
     )
     return columns.filter(pl.col("label").is_not_null() & (pl.col("text").str.len_chars() > 0))
+
+
+def check_labels(recipe: ClassifierRecipe, training: pl.DataFrame) -> None:
+    """Refuse labels of which nothing can be learned: the positive one missing, one alone, or too few of any."""
+    counts = dict(training.group_by("label").len().sort("label").iter_rows())
+    told = ", ".join(f"{label} {count}" for label, count in counts.items()) or "no document"
+    if recipe.positive not in counts:
+        raise CurateError(
+            f"classifier '{recipe.name}': no training document has the label '{recipe.positive}' ({told})"
+        )
+    if len(counts) < 2:
+        raise CurateError(f"classifier '{recipe.name}': all training documents have one label ({told}); add others")
+    if min(counts.values()) < MIN_DOCUMENTS:
+        raise CurateError(f"classifier '{recipe.name}': fewer than {MIN_DOCUMENTS} documents of a label ({told})")

@@ -18,10 +18,10 @@ from embeddings.embedder import head_of, load_embedder
 from filters.classifier_model import CARD_FILE, load_classifier
 from filters.linear_model import HEAD_FILE, WEIGHTS_FILE, sigmoid
 from pipelines.classifiers.card import card_lines
-from pipelines.classifiers.labelled import Labelled
+from pipelines.classifiers.labelled import Labelled, check_labels
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold
 from schemas.classifier import ClassifierRecipe
-from schemas.errors import CurateError, WrongCall
+from schemas.errors import WrongCall
 from storage.json_files import write_json
 from storage.places import Place
 from storage.publishing import write_bytes, write_text
@@ -30,7 +30,6 @@ from textcolumns.ngrams import SCHEME, ngram_rows
 from tokenization.shards import shuffle_keys
 
 Floats = npt.NDArray[np.float64]
-LEAST: Final = 10  # documents of each label; below that there is nothing to learn or to measure
 HEAD_PENALTY: Final = 10.0  # C of the head's regression: 384 dimensions on some thousand documents
 STEPS: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 SURE: Final = 0.995
@@ -50,7 +49,8 @@ def train_linear(
     """
     rows = documents.frame.filter(~pl.col("label").is_in(recipe.ignore)).sort("key", "id")
     learned = rows.filter(pl.col("role") == "train").unique("text", keep="first", maintain_order=True)
-    _check(recipe, learned)
+    others = pl.when(pl.col("label") == recipe.positive).then("label").otherwise(pl.lit(f"not {recipe.positive}"))
+    check_labels(recipe, learned.with_columns(label=others))
     truth = (learned["label"] == recipe.positive).to_numpy()
     settings = recipe.ngrams
     sparse = _sparse(learned["text"], settings.max_characters, settings.bits)
@@ -109,19 +109,6 @@ def train_linear(
     write_json(folder / CARD_FILE, card)
     write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
     return card
-
-
-def _check(recipe: ClassifierRecipe, rows: pl.DataFrame) -> None:
-    counts = dict(rows.group_by("label").len().sort("label").iter_rows())
-    told = ", ".join(f"{label} {count}" for label, count in counts.items()) or "no document"
-    if recipe.positive not in counts:
-        raise CurateError(
-            f"classifier '{recipe.name}': no training document has the label '{recipe.positive}' ({told})"
-        )
-    if len(counts) < 2:
-        raise CurateError(f"classifier '{recipe.name}': all training documents have one label ({told}); add others")
-    if min(counts[recipe.positive], sum(counts.values()) - counts[recipe.positive]) < LEAST:
-        raise CurateError(f"classifier '{recipe.name}': fewer than {LEAST} documents of a label ({told})")
 
 
 def _sparse(texts: pl.Series, limit: int, bits: int) -> Any:

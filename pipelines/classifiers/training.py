@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import fasttext
 import polars as pl
 
 from filters.classifier_model import CARD_FILE, LABEL, MODEL_FILE, Classifier, load_classifier
 from pipelines.classifiers.card import card_lines
-from pipelines.classifiers.labelled import Labelled
+from pipelines.classifiers.labelled import Labelled, check_labels
 from pipelines.classifiers.linear_training import train_linear
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold, scored_rows
 from schemas.classifier import ClassifierRecipe
-from schemas.errors import CurateError
 from storage.fingerprints import sha256_file
 from storage.json_files import write_json
 from storage.places import Place
@@ -23,8 +22,6 @@ from storage.publishing import published, write_text
 from textcolumns.columns import TextColumn
 from textcolumns.spacing import SEGMENTATION, spaced_lines
 from tokenization.shards import shuffle_keys
-
-MIN_DOCUMENTS: Final = 10  # of each label; below that there is nothing to learn or to measure
 
 
 def train_classifier(
@@ -49,7 +46,7 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
     """Train, choose the threshold, measure; write model.bin, card.json and card.md into `folder`, return the card."""
     rows = documents.frame.filter(~pl.col("label").is_in(recipe.ignore))
     training = rows.filter(pl.col("role") == "train")
-    _check_labels(recipe, training)
+    check_labels(recipe, training)
     # Of another seed than the sample: that one keeps the lowest keys.
     chance = shuffle_keys(training["id"], recipe.seed + 1).cast(pl.Float64) / 2.0**64
     held_out = chance >= 1 - recipe.validation
@@ -84,20 +81,6 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
     write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
     load_classifier.cache_clear()
     return card
-
-
-def _check_labels(recipe: ClassifierRecipe, training: pl.DataFrame) -> None:
-    counts = dict(training.group_by("label").len().sort("label").iter_rows())
-    told = ", ".join(f"{label} {count}" for label, count in counts.items()) or "no document"
-    if recipe.positive not in counts:
-        raise CurateError(
-            f"classifier '{recipe.name}': no training document has the label '{recipe.positive}' ({told})"
-        )
-    if len(counts) < 2:
-        raise CurateError(f"classifier '{recipe.name}': all training documents have one label ({told}); add others")
-    few = {label: count for label, count in counts.items() if count < MIN_DOCUMENTS}
-    if few:
-        raise CurateError(f"classifier '{recipe.name}': fewer than {MIN_DOCUMENTS} documents of a label ({told})")
 
 
 def _fit(recipe: ClassifierRecipe, rows: pl.DataFrame) -> Any:
