@@ -41,7 +41,11 @@ def ran(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     jobs.append(job(recipe, corpus, folder / "stop", refused="see them with `curate trace --step"))
     logs = ("log: {tensorboard: false}", "log: {tensorboard: true, wandb: true, entropy: true}")
     jobs.append(
-        job(stage(folder, "cold", "tensor: 1", ("steps: 20", "epochs: 2"), *TALKS, logs), corpus, folder / "cold")
+        job(
+            stage(folder, "cold", "tensor: 1", ("steps: 20, warmup: 4", "epochs: 2, warmup: 1"), *TALKS, logs),
+            corpus,
+            folder / "cold",
+        )
     )
     groups = 'log: {tensorboard: false}\noptimizer: {groups: [{match: "*word_embeddings*", learning_rate: 0.0001, weight_decay: 0.0}]}'
     jobs.append(
