@@ -34,7 +34,7 @@ def prose_of(text: str) -> str:
         item = ITEM.match(line)
         lines.append(item[1] if item and _is_sentence(item[1]) else line)
     told = "\n".join(lines)
-    return told.lower() if _in_capitals(told) else told
+    return str(in_small_letters(pl.Series([told]))[0])
 
 
 def without_lists(text: str) -> str | None:
@@ -63,12 +63,8 @@ def second_look(
 ) -> pl.Series:
     """Reasons without those of texts that pass once they are `changed`; None from it: nothing to look at."""
     failed = reasons.is_not_null().arg_true()
-    texts = [changed(text) for text in batch.text.gather(failed)]
-    rows = [
-        (row, text)
-        for row, text, old in zip(failed, texts, batch.text.gather(failed), strict=True)
-        if text and text != old
-    ]
+    looked = ((row, old, changed(old)) for row, old in zip(failed, batch.text.gather(failed), strict=True))
+    rows = [(row, text) for row, old, text in looked if text and text != old]
     if not rows:
         return reasons
     frame = batch.frame[[row for row, _ in rows]].with_columns(
@@ -83,8 +79,3 @@ def second_look(
 
 def _is_sentence(words: str) -> bool:
     return len(words.split()) >= SENTENCE_WORDS or len(re.findall(r"[\u4e00-\u9fff]", words)) >= SENTENCE_IDEOGRAPHS
-
-
-def _in_capitals(text: str) -> bool:
-    capitals, small = sum(map(str.isupper, text)), sum(map(str.islower, text))
-    return capitals > 20 and capitals > CAPITALS * (capitals + small)

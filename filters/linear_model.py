@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from embeddings.embedder import head_of, load_embedder
 from schemas.embedding import EmbedderSettings
@@ -111,8 +110,3 @@ def _array(path: Path, digest: str, kind: str) -> npt.NDArray[Any]:
     if not path.is_file() or sha256_file(path) != digest:
         raise WrongCall(f"{path} is missing, damaged or not the model of its card; train it again")
     return np.fromfile(path, dtype=kind)
-
-
-def scored(classifier: LinearClassifier, texts: list[str]) -> npt.NDArray[np.float64]:
-    """Scores of a list of texts."""
-    return classifier.scores(TextColumn(pl.Series("text", texts, dtype=pl.String)))

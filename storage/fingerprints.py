@@ -31,6 +31,11 @@ def sha256_file(path: Place) -> str:
     return digest.hexdigest()
 
 
+def sha256_bytes(data: bytes) -> str:
+    """SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def fingerprint_of(location: str) -> str:
     """The fingerprint of an input by its path or URL; empty where it cannot be read or asked."""
     try:

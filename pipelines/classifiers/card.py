@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from filters.classifier_model import CARD_FILE, load_classifier
+from storage.json_files import write_json
+from storage.places import Place
+from storage.publishing import write_text
+
+
+def write_card(card: Mapping[str, Any], folder: Place) -> None:
+    """card.json and card.md beside the model; a model loaded before is read anew."""
+    write_json(folder / CARD_FILE, card)
+    write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
+    load_classifier.cache_clear()
+
 
 def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
     """The card in words, as Markdown."""

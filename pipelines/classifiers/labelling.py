@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from endpoints.agreement import agreement
 from endpoints.answers import Ask
 from endpoints.client import ask_all
 from endpoints.ledger import Ledger
@@ -84,7 +85,7 @@ def labelled_by_model(
         if own in by_hand and label is not None
     ]
     unread = sum(own in by_hand and label is None for own, label in zip(rows["id"], found, strict=True))
-    return LabelledByModel(found, [why for _, why in answers], _agreement(pairs, unread) if by_hand else None)
+    return LabelledByModel(found, [why for _, why in answers], _agreed(pairs, unread) if by_hand else None)
 
 
 def _asked(question: str, labels: Sequence[str], text: str) -> str:
@@ -103,15 +104,6 @@ def _read(answer: str, labels: Sequence[str]) -> tuple[str | None, str]:
     return (label if label in labels else None), str(told.get("reasoning", ""))
 
 
-def _agreement(pairs: Sequence[tuple[str, str]], unread: int) -> dict[str, Any]:
-    """Share of equal labels and Cohen's kappa (1960) over documents that both have labelled."""
-    if not pairs:
-        return {"documents": 0, "without_label": unread, "share": None, "kappa": None}
-    share = sum(one == other for one, other in pairs) / len(pairs)
-    names = {label for pair in pairs for label in pair}
-    by_chance = (
-        sum(sum(one == name for one, _ in pairs) * sum(other == name for _, other in pairs) for name in names)
-        / len(pairs) ** 2
-    )
-    kappa = (share - by_chance) / (1 - by_chance) if by_chance < 1 else 1.0
-    return {"documents": len(pairs), "without_label": unread, "share": round(share, 4), "kappa": round(kappa, 4)}
+def _agreed(pairs: Sequence[tuple[str, str]], unread: int) -> dict[str, Any]:
+    share, kappa = (None if value is None else round(value, 4) for value in agreement(pairs))
+    return {"documents": len(pairs), "without_label": unread, "share": share, "kappa": kappa}

@@ -15,16 +15,16 @@ import polars as pl
 
 from embeddings.cache import embedded
 from embeddings.embedder import head_of, load_embedder
-from filters.classifier_model import CARD_FILE, load_classifier
+from filters.classifier_model import load_classifier
 from filters.linear_model import HEAD_FILE, WEIGHTS_FILE, sigmoid
-from pipelines.classifiers.card import card_lines
+from pipelines.classifiers.card import write_card
 from pipelines.classifiers.labelled import Labelled, check_labels
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
-from storage.json_files import write_json
+from storage.fingerprints import sha256_bytes
 from storage.places import Place
-from storage.publishing import write_bytes, write_text
+from storage.publishing import write_bytes
 from textcolumns.columns import TextColumn
 from textcolumns.ngrams import SCHEME, ngram_rows
 from tokenization.shards import shuffle_keys
@@ -43,7 +43,7 @@ def train_linear(
     told: Callable[[str], None] = lambda words: None,
     vectors: Place | None = None,
 ) -> dict[str, Any]:
-    """Write model.bin, card.json, card.md (and head.bin) into `folder`; return the card.
+    """Write model.bin (and head.bin) into `folder`; return the card.
 
     `vectors`: folder of the cache of embeddings.
     """
@@ -73,12 +73,13 @@ def train_linear(
         alone = scores.copy()
         scores[doubtful] = sigmoid(_out_of_fold_dense(second, truth[doubtful], folds[doubtful]))
         coefficients, intercept = _fit(second, truth[doubtful], HEAD_PENALTY)
-        write_bytes(folder / HEAD_FILE, np.append(coefficients, intercept).astype("<f4").tobytes())
+        second_weights = np.append(coefficients, intercept).astype("<f4").tobytes()
+        write_bytes(folder / HEAD_FILE, second_weights)
         head = {
             "embedder": settings.head.model_dump(mode="json"), "identity": embedder.identity, "band": list(band),
             "asked": round(len(doubtful) / len(scores), 4), "alone": _best_f1(alone, truth),
             "with_head": _best_f1(scores, truth),
-            "sha256": _digest(np.append(coefficients, intercept).astype("<f4").tobytes()),
+            "sha256": sha256_bytes(second_weights),
         }  # fmt: skip
     threshold = _threshold(recipe, scores, truth)
     write_bytes(folder / WEIGHTS_FILE, half.tobytes())
@@ -88,13 +89,12 @@ def train_linear(
         "labels": sorted(learned["label"].unique()), "positive": recipe.positive, "threshold": threshold,
         "chosen_by": recipe.choose, "precision_asked": recipe.precision, "max_characters": settings.max_characters,
         "bias": bias, "calibration": [slope, shift], "training": settings.model_dump(mode="json"), "seed": recipe.seed,
-        "model_sha256": _digest(half.tobytes()), "head": head, "data": counted(rows, documents.digests),
+        "model_sha256": sha256_bytes(half.tobytes()), "head": head, "data": counted(rows, documents.digests),
         "validation": measured(table, threshold), "expected": _expected(table),
         "by_source": {name: measured(part, threshold) for (name,), part in sorted(table.group_by("source"))},
         "near_threshold": near_threshold(table, threshold), "disagreements": disagreements(table, threshold),
     }  # fmt: skip
-    write_json(folder / CARD_FILE, {**card, "test": None, "test_by_source": {}})
-    load_classifier.cache_clear()
+    write_card({**card, "test": None, "test_by_source": {}}, folder)  # the test is asked of the model as it is stored
     test = rows.filter(pl.col("role") == "test")
     if test.height:
         classifier = load_classifier(str(folder))
@@ -106,8 +106,6 @@ def train_linear(
     card["test_by_source"] = (
         {name: measured(part, threshold) for (name,), part in sorted(test.group_by("source"))} if test.height else {}
     )
-    write_json(folder / CARD_FILE, card)
-    write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
     return card
 
 
@@ -224,9 +222,3 @@ def disagreements(rows: pl.DataFrame, threshold: float, most: int = 20) -> list[
         }
         for row in ranked.iter_rows(named=True)
     ]
-
-
-def _digest(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()

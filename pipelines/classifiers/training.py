@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fasttext
 import polars as pl
 
-from filters.classifier_model import CARD_FILE, LABEL, MODEL_FILE, Classifier, load_classifier
-from pipelines.classifiers.card import card_lines
+from filters.classifier_model import LABEL, MODEL_FILE, Classifier
+from pipelines.classifiers.card import write_card
 from pipelines.classifiers.labelled import Labelled, check_labels
 from pipelines.classifiers.linear_training import train_linear
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold, scored_rows
 from schemas.classifier import ClassifierRecipe
 from storage.fingerprints import sha256_file
-from storage.json_files import write_json
 from storage.places import Place
 from storage.publishing import published, write_text
 from textcolumns.columns import TextColumn
 from textcolumns.spacing import SEGMENTATION, spaced_lines
 from tokenization.shards import shuffle_keys
+
+EXCERPTS: Final = ("near_threshold", "disagreements")  # parts of a card that quote documents
 
 
 def train_classifier(
@@ -36,14 +37,13 @@ def train_classifier(
     else:
         card = train_fasttext(recipe, documents, folder)
     if bare:
-        card = {**card, "near_threshold": [], **({"disagreements": []} if "disagreements" in card else {})}
-        write_json(folder / CARD_FILE, card)
-        write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
+        card |= {name: [] for name in EXCERPTS if name in card}
+    write_card(card, folder)
     return card
 
 
 def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place) -> dict[str, Any]:
-    """Train, choose the threshold, measure; write model.bin, card.json and card.md into `folder`, return the card."""
+    """Train, choose the threshold, measure; write model.bin into `folder`, return its card."""
     rows = documents.frame.filter(~pl.col("label").is_in(recipe.ignore))
     training = rows.filter(pl.col("role") == "train")
     check_labels(recipe, training)
@@ -77,9 +77,6 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
         "test_by_source": {name: measured(part, threshold) for (name,), part in sorted(test.group_by("source"))},
         "near_threshold": near_threshold(pl.concat([scored, test]), threshold),
     }
-    write_json(folder / CARD_FILE, card)
-    write_text(folder / "card.md", "\n".join(card_lines(card)) + "\n")
-    load_classifier.cache_clear()
     return card
 
 

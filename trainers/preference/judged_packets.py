@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from endpoints.agreement import agreement
 from endpoints.ledger import Ledger
 from endpoints.settings import Endpoint
 from schemas.errors import WrongCall
@@ -77,12 +78,12 @@ def _rows(packet: Path) -> list[dict[str, str]]:
 
 def _measured(rows: Sequence[dict[str, str]], found: Sequence[Preferred]) -> Labelled:
     both = [
-        (row["preferred"], one.choice)
+        (row["preferred"], str(one.choice))
         for row, one in zip(rows, found, strict=True)
         if row["preferred"] and one.choice is not None
     ]
     choices = [one.choice for one in found]
-    agreed = sum(one == other for one, other in both) / len(both) if both else None
+    agreed, kappa = agreement(both)
     return Labelled(
         pairs=len(rows),
         preferred=sum(one in ("a", "b") for one in choices),
@@ -90,17 +91,5 @@ def _measured(rows: Sequence[dict[str, str]], found: Sequence[Preferred]) -> Lab
         unread=choices.count(None),
         compared=len(both),
         agreed=agreed,
-        kappa=_kappa(both),
+        kappa=kappa,
     )
-
-
-def _kappa(both: Sequence[tuple[str, str | None]]) -> float | None:
-    """Agreement beyond what the frequencies of labels alone would bring; None where these leave no room for any."""
-    if not both:
-        return None
-    count = len(both)
-    chance = sum(
-        sum(one == label for one, _ in both) * sum(other == label for _, other in both) for label in LABELS
-    ) / (count * count)  # fmt: skip
-    agreed = sum(one == other for one, other in both) / count
-    return None if chance == 1 else (agreed - chance) / (1 - chance)
