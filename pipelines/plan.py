@@ -18,6 +18,7 @@ from sources.inputs import InputFile, find_inputs
 from storage.fingerprints import fingerprint_of
 from storage.json_files import read_json
 from storage.places import Place, is_url
+from tokenization.marks import CONFIG_FILE
 
 PARTITION_BYTES: Final = 8 << 20
 MAX_PARTITIONS: Final = 4096
@@ -160,10 +161,15 @@ def make_plan(
 def _given_files(recipe: Recipe, beside: Path) -> Iterator[InputFile]:
     """Tokenizer, chat template and the models of steps, each with its fingerprint."""
     if recipe.tokenizer.file:
-        yield _given(GIVEN_TOKENIZER, recipe.tokenizer.file, beside / recipe.tokenizer.file)
+        file = beside / recipe.tokenizer.file
+        yield _given(GIVEN_TOKENIZER, recipe.tokenizer.file, file)
+        if (config := file.with_name(CONFIG_FILE)).is_file():
+            yield _given(GIVEN_TOKENIZER, CONFIG_FILE, config)
     template = beside / recipe.conversations.template
     if template.is_file():
         yield _given(GIVEN_TEMPLATE, recipe.conversations.template, template)
+        if (config := template.with_name(CONFIG_FILE)).is_file() and template.name != CONFIG_FILE:
+            yield _given(GIVEN_TEMPLATE, f"{recipe.conversations.template}: {CONFIG_FILE}", config)
     seen = set()
     for step in bind_steps(recipe):
         for name in step.kind.names_files:

@@ -12,7 +12,7 @@ from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
 from pipelines.recipes import load_classifier_recipe, load_recipe
 from pipelines.run_folder import REUSE, RunFolder, recipe_digest
-from pipelines.stages.tokenizer import GIVEN_TEMPLATE, GIVEN_TOKENIZER
+from pipelines.stages.tokenizer import GIVEN_CONFIG, GIVEN_TEMPLATE, GIVEN_TOKENIZER
 from pipelines.steps import bind_steps, score_names
 from schemas.canonical import canonical_json
 from schemas.classifier import ClassifierRecipe
@@ -24,8 +24,10 @@ from sources.formats import FORMATS
 from storage.json_files import read_json, read_whole_json, write_json
 from storage.places import Place, empty, make_folder, remove, resolved
 from storage.publishing import copy_file, sweep, write_text
-from tokenization.chat_template import BUILT_IN, ChatTemplate, template_of_file
+from tokenization.chat_template import BUILT_IN, TODAY, ChatTemplate, template_of_file
+from tokenization.marks import CONFIG_FILE, named_tokens, read_config, wanted_beginning
 from tokenization.mixtures import members
+from tokenization.tokenizer import END_OF_TEXT, load_tokenizer
 
 
 def classifier_recipes(recipe: Recipe, recipe_path: Path) -> dict[str, ClassifierRecipe]:
@@ -137,7 +139,12 @@ def _write_inputs(folder: Place, recipe_path: Path, recipe: Recipe, plan: Plan) 
     make_folder(folder)
     sweep(folder)
     if recipe.tokenizer.file:
-        copy_file(recipe_path.parent / recipe.tokenizer.file, folder / GIVEN_TOKENIZER)
+        file = recipe_path.parent / recipe.tokenizer.file
+        copy_file(file, folder / GIVEN_TOKENIZER)
+        if (config := file.with_name(CONFIG_FILE)).is_file():
+            copy_file(config, folder / GIVEN_CONFIG)
+        else:
+            remove(folder / GIVEN_CONFIG)
     if template := template_source(recipe, recipe_path):
         write_text(folder / GIVEN_TEMPLATE, canonical_json([template.name, template.source, dict(template.values)]))
     for name, one in recipe.classifiers.items():
@@ -175,7 +182,20 @@ def template_source(recipe: Recipe, recipe_path: Path) -> ChatTemplate | None:
         raise WrongCall(
             f"{recipe_path}: conversations.template '{wanted}' is neither {' nor '.join(BUILT_IN)} nor a file"
         )
-    return template_of_file(path)
+    values = template_values(recipe, recipe_path.parent / recipe.tokenizer.file) if recipe.tokenizer.file else {}
+    return template_of_file(path, {"eos_token": END_OF_TEXT, **values, **_day(recipe)})
+
+
+def template_values(recipe: Recipe, tokenizer: Path) -> dict[str, str]:
+    """Tokens that a template is given by a tokenizer's file: those of its configuration, else its own marks."""
+    config = read_config(tokenizer.with_name(CONFIG_FILE))
+    loaded = load_tokenizer(tokenizer, recipe.tokenizer.end)
+    begin = wanted_beginning(config, recipe.tokenizer.begin, loaded.begin_of_text)
+    return {**({"bos_token": begin} if begin else {}), "eos_token": loaded.end_of_text, **named_tokens(config)}
+
+
+def _day(recipe: Recipe) -> dict[str, str]:
+    return {TODAY: recipe.conversations.date.isoformat()} if recipe.conversations.date else {}
 
 
 def _told_against(folder: Path) -> object:

@@ -62,6 +62,8 @@ class TokenizerEntry(Part):
     vocabulary: int
     end_of_text: str
     end_of_text_id: int
+    begin_of_text: str | None = None
+    begin_of_text_id: int | None = None
 
 
 class ConversationsEntry(Part):
@@ -133,7 +135,9 @@ class Manifest(Part):
     def content_digest(self) -> str:
         """SHA-256 of the manifest's content in canonical JSON."""
         # Manifests of before these digests were kept have none, and keep their own digest.
-        left_out = {*NOT_CONTENT, *(() if self.inputs else ("inputs",))}
+        left_out: dict[str, Any] = dict.fromkeys((*NOT_CONTENT, *(() if self.inputs else ("inputs",))), True)
+        if self.tokenizer.begin_of_text is None:
+            left_out["tokenizer"] = {"begin_of_text", "begin_of_text_id"}
         return canonical_digest(self.model_dump(mode="json", exclude=left_out))
 
     def sealed(self) -> Manifest:

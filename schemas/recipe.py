@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Annotated, Any, Final, Literal
 
@@ -254,15 +255,23 @@ class TokenizerTraining(Strict):
 
 
 class Tokenizer(Strict):
-    """Train one, or use a Hugging Face `tokenizer.json`."""
+    """Train one, or use a Hugging Face `tokenizer.json`, with the `tokenizer_config.json` beside it.
+
+    Documents begin and end with the marks that these say. `begin: false` for no mark, `begin: "<s>"` and
+    `end: "</s>"` for others.
+    """
 
     train: TokenizerTraining | None = None
     file: str | None = None
+    begin: str | bool | None = None
+    end: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Tokenizer:
         if (self.train is None) == (self.file is None):
             raise ValueError("give either `train` or `file`")
+        if self.train and (self.begin is not None or self.end is not None):
+            raise ValueError("`begin` and `end` are for a tokenizer that is given by `file`")
         return self
 
 
@@ -270,12 +279,14 @@ class Conversations(Strict):
     """How conversations become tokens: the chat template, and what becomes of those that are too long.
 
     `template`: `chatml`, `llama3`, or a file (Jinja, or a tokenizer's `tokenizer_config.json`).
-    `cut` takes whole turns from the end until the rest fits into `max_tokens`.
+    `cut` takes whole turns from the end until the rest fits into `max_tokens`. `date` is what a template that
+    writes the day of today is told; without it such a template is told none, so that rows do not change with the day.
     """
 
     template: str = "chatml"
     max_tokens: int = Field(2048, ge=8)
     too_long: Literal["cut", "drop"] = "cut"
+    date: datetime.date | None = None
 
 
 class TrainedClassifier(Strict):

@@ -7,6 +7,7 @@ with the mark that ends its turn, is learned; everything else never is.
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from schemas.canonical import canonical_digest
 from schemas.conversation import Turn
 from schemas.errors import WrongCall
+from tokenization.marks import CONFIG_FILE, named_tokens, read_config
 from tokenization.tokenizer import TextTokenizer
 
 CHATML: Final = (
@@ -52,6 +54,7 @@ BUILT_IN: Final = {
     "llama3": (LLAMA3, ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")),
 }
 LARGEST_TEMPLATE: Final = 64 << 10  # bytes; the longest published ones have about 10 KiB
+TODAY: Final = "today"  # the value of a template that holds the day, ISO 8601
 PROBE_SECONDS: Final = 10.0
 PROBE_MEMORY: Final = 2 << 30
 
@@ -81,7 +84,7 @@ NO_CHARACTERS: Final = dict.fromkeys(map(ord, (START, END, BREAKS, ENDS)))  # ta
 @lru_cache(maxsize=1)
 def _environment() -> ImmutableSandboxedEnvironment:
     made = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
+        trim_blocks=True, lstrip_blocks=True, undefined=_Unset, extensions=[_Generation, "jinja2.ext.loopcontrols"]
     )
     made.filters["tojson"] = lambda value, **more: json.dumps(value, ensure_ascii=False, **more)
     made.globals["raise_exception"] = _raise
@@ -92,6 +95,21 @@ def _environment() -> ImmutableSandboxedEnvironment:
 def _compiled(source: str) -> jinja2.Template:
     """A template, compiled once a process and not once a conversation."""
     return _environment().from_string(source)
+
+
+class _Unset(jinja2.Undefined):
+    """A name that nobody set: it may be asked for, but never written as if it were nothing."""
+
+    def __str__(self) -> str:
+        self._fail_with_undefined_error()
+
+
+def _clock(values: Mapping[str, str]) -> dict[str, Any]:
+    """`strftime_now` of transformers, of the day that the recipe names; none where it names none."""
+    if TODAY not in values:
+        return {}
+    day = datetime.date.fromisoformat(values[TODAY])
+    return {"strftime_now": day.strftime}
 
 
 def _raise(message: str) -> None:
@@ -146,7 +164,12 @@ class ChatTemplate:
         try:
             compiled = _compiled(self.source)
             return compiled.render(
-                messages=messages, tools=list(tools) or None, add_generation_prompt=ask, **self.values
+                messages=messages,
+                tools=list(tools) or None,
+                documents=None,
+                add_generation_prompt=ask,
+                **{name: value for name, value in self.values.items() if name != TODAY},
+                **_clock(self.values),
             )
         except jinja2.exceptions.TemplateError as error:
             raise WrongCall(f"chat template {self.name}: {type(error).__name__}: {error}") from None
@@ -220,26 +243,28 @@ def built_in(name: str, tokenizer: TextTokenizer) -> ChatTemplate:
                 f"conversations.template '{name}' needs the token {mark}, which the tokenizer lacks; "
                 f"choose another of {', '.join(BUILT_IN)}, or a template file"
             )
-    values = {"bos_token": "<|begin_of_text|>"} if name == "llama3" else {}
-    return ChatTemplate(name, source, values)
+    if name != "llama3":
+        return ChatTemplate(name, source, {})
+    begin = "<|begin_of_text|>"
+    known = tokenizer.tokenizer.token_to_id(begin) is not None
+    return ChatTemplate(name, source, {"bos_token": begin if known else tokenizer.begin_of_text or ""})
 
 
-def template_of_file(path: Path) -> ChatTemplate:
-    """A Jinja file, or a tokenizer's `tokenizer_config.json`; checked before it is used."""
+def template_of_file(path: Path, values: Mapping[str, str] | None = None) -> ChatTemplate:
+    """A Jinja file, or a tokenizer's `tokenizer_config.json`; checked before it is used.
+
+    It is given the tokens that its own configuration names, or the one beside it, else `values`.
+    """
     try:
         raw = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WrongCall(f"chat template {path}: {error}") from None
-    values: dict[str, str] = {}
+    own = read_config(path if path.suffix == ".json" else path.parent / CONFIG_FILE)
     if path.suffix == ".json":
-        told = json.loads(raw)
-        raw = told.get("chat_template")
-        if not isinstance(raw, str):
+        raw = own.get("chat_template") or ""
+        if not raw or not isinstance(raw, str):
             raise WrongCall(f"{path} has no chat_template")
-        for key in ("bos_token", "eos_token", "unk_token", "pad_token"):
-            value = told.get(key)
-            values[key] = (value or {}).get("content", "") if isinstance(value, dict) or value is None else value
-    template = ChatTemplate(path.name, raw, values)
+    template = ChatTemplate(path.name, raw, {**(values or {}), **named_tokens(own)})
     check_template(template, path)
     return template
 
@@ -323,9 +348,20 @@ def prompt_ids(tokenizer: TextTokenizer, template: ChatTemplate, turns: Sequence
     return found[0].tolist()
 
 
-def end_of_turn(template: Path, tokenizer: TextTokenizer) -> str | None:
+def stored_template(folder: Path) -> ChatTemplate | None:
+    """The chat template that lies beside a tokenizer, with the tokens of its configuration; None without one."""
+    path = folder / "chat_template.jinja"
+    if not path.is_file():
+        return None
+    told = read_config(folder / CONFIG_FILE)
+    # Folders of before configurations were kept: their templates wrote nothing for these.
+    values = {**dict.fromkeys(("bos_token", "eos_token"), ""), **named_tokens(told)}
+    day = {TODAY: told[TODAY]} if TODAY in told else {}
+    return ChatTemplate(path.name, path.read_text(encoding="utf-8"), {**values, **day})
+
+
+def end_of_turn(probe: ChatTemplate, tokenizer: TextTokenizer) -> str | None:
     """The special token with which a template ends an answer."""
-    probe = ChatTemplate(template.name, template.read_text(encoding="utf-8"), {"bos_token": "", "eos_token": ""})
     rendered = probe.render([Turn(role="user", content="?"), Turn(role="assistant", content="!")])
     start, end = rendered.learned[-1]
     ids = tokenizer.tokenizer.encode(rendered.text[start:end], add_special_tokens=False).ids

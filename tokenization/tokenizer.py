@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models
 
 from schemas.errors import WrongCall
 from tokenization.backends import ADVERSARIAL, OWN, OWN_CHARACTERS, Encode, agrees, backends, text_only
+from tokenization.marks import CONFIG_FILE, mark_at_beginning, mark_at_end, named_tokens, read_config
 
 END_OF_TEXT: Final = "<|endoftext|>"
 KNOWN_ENDS: Final = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<|im_end|>", "<eos>")
@@ -22,11 +23,18 @@ KNOWN_ENDS: Final = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<|im_end|>", "<eos
 
 @dataclass(frozen=True)
 class TextTokenizer:
-    """A tokenizer with the id of the mark that ends a document."""
+    """A tokenizer with the mark that ends a document, and the one that begins it where there is any."""
 
     tokenizer: Tokenizer
     end_of_text: str
     end_of_text_id: int
+    begin_of_text: str | None = None
+
+    @property
+    def begin_of_text_id(self) -> int | None:
+        """Id of the mark that begins a document."""
+        found: int | None = self.tokenizer.token_to_id(self.begin_of_text) if self.begin_of_text else None
+        return found
 
     @property
     def vocabulary(self) -> int:
@@ -98,14 +106,15 @@ class TextTokenizer:
         return looks_up or any(len(mark) == 1 for mark in self.marks)
 
     def encode_documents(self, texts: list[str]) -> list[list[int]]:
-        """Token ids of each text, closed by the end-of-text mark; no other id is a special token's."""
+        """Token ids of each text between the marks of a document; no other id is a special token's."""
         rows = self._encoder(texts)(texts)
         if self._may_spell_marks:
             rows = [
                 ids if self.control_ids.isdisjoint(ids) else self.encode_text(text)[0]
                 for text, ids in zip(texts, rows, strict=True)
             ]
-        return [[*ids, self.end_of_text_id] for ids in rows]
+        begin = [] if self.begin_of_text_id is None else [self.begin_of_text_id]
+        return [[*begin, *ids, self.end_of_text_id] for ids in rows]
 
     def encode_text(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Ids and character offsets of a text, none of them a special token's, whatever the text says.
@@ -155,16 +164,29 @@ def _without_cuts(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
-def load_tokenizer(path: Path) -> TextTokenizer:
-    """Read a `tokenizer.json`; it must have one of the known end-of-text marks."""
+def load_tokenizer(path: Path, end: str | None = None) -> TextTokenizer:
+    """Read a `tokenizer.json` with its own marks of a document.
+
+    A document ends with `end` where it is given, else with the mark of the post-processor, with one of `KNOWN_ENDS`,
+    or with the `eos_token` of the configuration beside the file.
+
+    Raises:
+        WrongCall: where the file is no tokenizer, or has no such mark.
+    """
     if not path.is_file():
         raise WrongCall(f"tokenizer {path} does not exist")
     try:
         tokenizer = _without_cuts(Tokenizer.from_str(path.read_text(encoding="utf-8")))
     except Exception as error:  # the library raises plain Exception
         raise WrongCall(f"tokenizer {path} is not a Hugging Face tokenizer.json: {error}") from None
-    for mark in KNOWN_ENDS:
-        number = tokenizer.token_to_id(mark)
-        if number is not None:
-            return TextTokenizer(tokenizer, mark, number)
-    raise WrongCall(f"tokenizer {path} has no end-of-text token; one of {', '.join(KNOWN_ENDS)} is needed")
+    named = named_tokens(read_config(path.parent / CONFIG_FILE)).get("eos_token")
+    for mark in (end,) if end else (mark_at_end(tokenizer), *KNOWN_ENDS, named):
+        number = tokenizer.token_to_id(mark) if mark else None
+        if mark is not None and number is not None:
+            return TextTokenizer(tokenizer, mark, number, mark_at_beginning(tokenizer))
+    if end:
+        raise WrongCall(f"tokenizer {path} has no token {end}, with which tokenizer.end says that documents end")
+    raise WrongCall(
+        f"tokenizer {path} has no end-of-text token; one of {', '.join(KNOWN_ENDS)} is needed, "
+        "or another that tokenizer.end names"
+    )

@@ -9,7 +9,7 @@ import torch
 
 from schemas.conversation import Turn
 from schemas.errors import WrongCall
-from tokenization.chat_template import ChatTemplate, prompt_ids
+from tokenization.chat_template import prompt_ids, stored_template
 from tokenization.tokenizer import load_tokenizer
 from trainers.model.card import read_card
 from trainers.model.families import to_hf_config
@@ -31,10 +31,7 @@ class Answerer:
             tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"]
         self.model.load_state_dict(tensors)
         self.tokenizer = load_tokenizer(folder / "tokenizer" / "tokenizer.json")
-        template = folder / "tokenizer" / "chat_template.jinja"
-        self.template = None
-        if template.exists():
-            self.template = ChatTemplate("chat_template.jinja", template.read_text(encoding="utf-8"), {"bos_token": ""})
+        self.template = stored_template(folder / "tokenizer")
 
     def answer(self, question: str, system: str | None = None, tokens: int = 128) -> tuple[str, bool]:
         """The answer's text, and whether the model ended its turn itself."""

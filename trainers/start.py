@@ -11,11 +11,12 @@ from schemas.errors import WrongCall
 from schemas.manifest import Manifest
 from storage.fingerprints import sha256_file
 from storage.json_files import write_json
-from storage.publishing import copy_file
-from tokenization.chat_template import end_of_turn
+from storage.publishing import copy_file, write_text
+from tokenization.chat_template import ChatTemplate, end_of_turn, stored_template
+from tokenization.marks import CONFIG_FILE, named_tokens, read_config
 from tokenization.tokenizer import load_tokenizer
 from trainers.loop.position import latest, read_position
-from trainers.model.card import CARD, ModelCard, read_card
+from trainers.model.card import CARD, GENERATION_FILE, TEMPLATE_FILE, ModelCard, read_card
 from trainers.model.config import ModelConfig
 from trainers.stage import TrainConfig, check_layout
 
@@ -71,7 +72,9 @@ def _start(config: TrainConfig, manifest: Manifest) -> Start:
             f"{manifest.tokenizer.vocabulary}; curate with the model's own tokenizer (tokenizer: {{file: …}})"
         )
     tokenizer = folder / "tokenizer.json"
-    if tokenizer.exists() and sha256_file(tokenizer) != manifest.tokenizer.digest:
+    # Another beginning of documents was asked for: the run's file differs from the given one in that alone.
+    known = {manifest.tokenizer.digest, *manifest.inputs.get("tokenizer.file", {}).values()}
+    if tokenizer.exists() and sha256_file(tokenizer) not in known:
         raise WrongCall(
             f"{tokenizer} is not the manifest's tokenizer; curate with it (tokenizer: {{file: {tokenizer}}})"
         )
@@ -133,18 +136,25 @@ def trajectory_digest(config: TrainConfig, start: Start) -> str:
 def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest, folder: Path) -> None:
     """Write `model.json`, and copy tokenizer and chat template, beside the checkpoints."""
     talks = manifest.conversations if config.stage in SPOKEN else None
-    copy_file(folder / manifest.tokenizer.file, out / "tokenizer" / "tokenizer.json")
+    source, target = folder / manifest.tokenizer.file, out / "tokenizer"
+    copy_file(source, target / source.name)
+    if (source.parent / CONFIG_FILE).exists():
+        copy_file(source.parent / CONFIG_FILE, target / CONFIG_FILE)
+    template_digest = talks.template_digest if talks else None
     if talks:
-        copy_file(folder / talks.template_file, out / "tokenizer" / "chat_template.jinja")
+        copy_file(folder / talks.template_file, target / TEMPLATE_FILE)
+    elif start.folder is not None:
+        template_digest = _keep_template(start.folder, target)
+    if start.folder is not None:
+        _keep_generation(start.folder, target)
+    template = stored_template(target)
     card = ModelCard(
         model=start.model,
         vocabulary=start.vocabulary,
         tokenizer_digest=manifest.tokenizer.digest,
         end_of_text=manifest.tokenizer.end_of_text,
-        end_of_turn=end_of_turn(folder / talks.template_file, load_tokenizer(folder / manifest.tokenizer.file))
-        if talks
-        else None,
-        template_digest=talks.template_digest if talks else None,
+        end_of_turn=end_of_turn(template, load_tokenizer(source)) if template else None,
+        template_digest=template_digest,
         lora=config.lora,
         aspects=config.reward.aspects if config.reward else [],
         stage=config.stage,
@@ -153,3 +163,29 @@ def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest,
         parents=[*start.parents, *scored_by(config)],
     )
     write_json(out / CARD, card.model_dump(mode="json"))
+
+
+def _keep_template(parent: Path, target: Path) -> str | None:
+    """A stage that learns no conversations leaves its parent's chat template as it was; returns its digest."""
+    if (parent / CARD).exists():
+        told = read_card(parent).template_digest
+        for name in (TEMPLATE_FILE, CONFIG_FILE) if told else ():
+            if (parent / "tokenizer" / name).exists():
+                copy_file(parent / "tokenizer" / name, target / name)
+        return told
+    config = read_config(parent / CONFIG_FILE)
+    written = parent / TEMPLATE_FILE
+    template = written.read_text(encoding="utf-8") if written.is_file() else config.get("chat_template")
+    if not isinstance(template, str) or not template:
+        return None
+    write_text(target / TEMPLATE_FILE, template)
+    named = named_tokens(config)
+    write_json(target / CONFIG_FILE, {**read_config(target / CONFIG_FILE), **named})
+    return ChatTemplate(TEMPLATE_FILE, template, named).digest
+
+
+def _keep_generation(parent: Path, target: Path) -> None:
+    """How a parent samples and where it ends, for the export."""
+    folder = parent / "tokenizer" if (parent / CARD).exists() else parent
+    if (folder / GENERATION_FILE).is_file():
+        copy_file(folder / GENERATION_FILE, target / GENERATION_FILE)

@@ -11,6 +11,8 @@ from storage.json_files import read_json
 from trainers.model.config import Lora, ModelConfig
 
 CARD = "model.json"
+TEMPLATE_FILE = "chat_template.jinja"
+GENERATION_FILE = "generation_config.json"
 
 
 class ModelCard(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,11 +10,13 @@ import torch
 from safetensors.torch import save_file
 
 from schemas.errors import WrongCall
-from storage.json_files import write_json
+from storage.json_files import read_json, write_json
 from storage.places import make_folder, remove_tree, rename
 from storage.publishing import copy_file
+from tokenization.marks import CONFIG_FILE, mark_at_beginning, named_tokens, read_config
+from tokenization.tokenizer import load_tokenizer
 from trainers.loop.position import latest
-from trainers.model.card import ModelCard, read_card
+from trainers.model.card import GENERATION_FILE, TEMPLATE_FILE, ModelCard, read_card
 from trainers.model.families import to_hf_config, weights_of
 from trainers.model.parts import hf_parts
 from trainers.model.reward_head import HEAD
@@ -131,23 +132,36 @@ def _name_files(folder: Path, names: list[list[str]], total: int) -> None:
 
 
 def _write_tokenizer(model: Path, card: ModelCard, folder: Path) -> None:
+    """Tokenizer, template and settings with which transformers and vLLM make the very rows that were trained on."""
     source = model / "tokenizer"
     if not (source / "tokenizer.json").exists():
         return
     copy_file(source / "tokenizer.json", folder / "tokenizer.json")
+    loaded = load_tokenizer(source / "tokenizer.json").tokenizer
     ends = card.end_of_turn or card.end_of_text
+    begins = {"bos_token": begin} if (begin := mark_at_beginning(loaded)) else {}
     told: dict[str, Any] = {
+        **begins,
+        "pad_token": card.end_of_text,
+        **named_tokens(read_config(source / CONFIG_FILE)),
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": ends,
-        "pad_token": card.end_of_text,
         "clean_up_tokenization_spaces": False,
         "model_max_length": card.model.max_positions or card.sequence_length,
     }
-    if (source / "chat_template.jinja").exists():
-        told["chat_template"] = (source / "chat_template.jinja").read_text(encoding="utf-8")
-    write_json(folder / "tokenizer_config.json", told)
-    ids = {one["content"]: one["id"] for one in json.loads((folder / "tokenizer.json").read_text())["added_tokens"]}
-    if ends in ids:
-        write_json(
-            folder / "generation_config.json", {"eos_token_id": ids[ends], "pad_token_id": ids.get(card.end_of_text)}
-        )
+    if (source / TEMPLATE_FILE).exists():
+        told["chat_template"] = (source / TEMPLATE_FILE).read_text(encoding="utf-8")
+    write_json(folder / CONFIG_FILE, told)
+    numbers = {f"{name}_token_id": loaded.token_to_id(told.get(f"{name}_token", "")) for name in ("bos", "eos", "pad")}
+    ids = {name: number for name, number in numbers.items() if number is not None}
+    kept = read_json(source / GENERATION_FILE) if (source / GENERATION_FILE).exists() else {}
+    if "eos_token_id" in ids:
+        write_json(folder / GENERATION_FILE, _generation(kept, ids))
+
+
+def _generation(kept: dict[str, Any], ids: dict[str, int]) -> dict[str, Any]:
+    """A parent's settings with this model's marks; the parent's other marks of an end go on ending an answer."""
+    before = kept.get("eos_token_id")
+    others = before if isinstance(before, list) else [] if before is None else [before]
+    ends = [ids["eos_token_id"], *(one for one in others if one != ids["eos_token_id"])]
+    return {**kept, **ids, "eos_token_id": ends if len(ends) > 1 else ends[0]}
