@@ -49,6 +49,8 @@ class DataConfig(Strict):
     replay: Replay | None = None
     loss: Literal["assistant", "last"] = "assistant"
     prefetch: int = Field(4, ge=1)
+    # None: by_epoch where documents are read more than once; runs of before there was a choice keep Megatron's order.
+    order: Literal["megatron", "by_epoch"] | None = None
 
     @field_validator("phases")
     @classmethod
@@ -287,6 +289,8 @@ class TrainConfig(Strict):
         """Digest of everything that decides the weights; layout, logging and saving do not."""
         decides = {"stage", "seed", "precision", "model", "data", "schedule", "optimizer", "lora", "spikes"}
         kept: dict[str, Any] = self.model_dump(mode="json", include=decides)
+        if self.data.order is None:
+            del kept["data"]["order"]
         if self.objective is not None:  # absent, it is the stage's own, as it was before objectives had names
             kept["objective"] = self.objective
         if self.rl is not None:

@@ -10,6 +10,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +24,9 @@ from megatron.core.num_microbatches_calculator import (
 
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import Manifest, load_manifest
-from storage.json_files import write_json
+from storage.json_files import read_whole_json, write_json
 from storage.lease import leased
-from trainers.data.datasets import StageData, stage_data
+from trainers.data.datasets import StageData, in_order, stage_data
 from trainers.data.integrity import ShardCheck, check_tokenizer
 from trainers.loop import checkpoint
 from trainers.loop.checkpoint import Checkpoints
@@ -36,7 +38,8 @@ from trainers.loop.hooks.spikes import Spikes
 from trainers.loop.hooks.stopping import Stopping
 from trainers.loop.hooks.validation import Validation
 from trainers.loop.optimizer import build_optimizer, group_factors
-from trainers.loop.position import Position, check_same_run, latest, read_position
+from trainers.loop.position import Position, latest, read_position
+from trainers.loop.resuming import LENGTHS, Change, check_same_run
 from trainers.loop.source import BatchSource, ShardSource
 from trainers.loop.stopping import StopSignals
 from trainers.loop.training_log import TrainingLog
@@ -109,17 +112,22 @@ def experiment(
 ) -> Experiment:
     """A stage that learns from shards, ready to train from where `out` ends."""
     check = ShardCheck(manifest, folder, config)
-    trajectory = trajectory_digest(config, start)
+    whole = partial(trajectory_digest, start=start)
+    trajectory = whole(config)
     resumed = latest(out)
+    changes: list[Change] = []
     if resumed:
-        check_same_run(read_position(resumed), manifest.digest, config.data.mixture, trajectory, resumed)
+        changes = check_same_run(read_position(resumed), manifest.digest, config, whole, resumed)
     init_num_microbatches_calculator(
         torch.distributed.get_rank(), None, config.batch.global_, config.batch.micro, config.parallel.data
     )
     objective = objective_of(config)
     data = None
     if config.rl is None:
-        data = first_alone(lambda: stage_data(config, manifest, folder, out / "dataset-cache", objective.samples))
+        ordered = in_order(config, _order_before(out)) if resumed and config.data.order is None else config
+        data = first_alone(lambda: stage_data(ordered, manifest, folder, out / "dataset-cache", objective.samples))
+        if resumed and data.order == "megatron" and any(change.field in LENGTHS for change in changes):
+            _check_within_an_epoch(data, out)
     model = first_model(config, start, drawn=resumed is None)
     frozen: list[Any] = []
     if objective.frozen:  # beside adapters the base is there already, and nothing changes it
@@ -129,7 +137,11 @@ def experiment(
     position = Position(0, 0, manifest.digest, config.data.mixture, trajectory)
     if resumed:
         position = checkpoint.restore(resumed, model, optimizer)
+    digests = list(dict.fromkeys((position.trajectory_digest, trajectory)))
+    position = replace(position, trajectory_digest=trajectory)
     log = TrainingLog(out, position, config.log, config.name, quiet)
+    for change in changes:
+        log.event(position.step, "changed", reason=str(change), **asdict(change))
     total = config.schedule.steps or 0 if data is None else data.steps
     if total and config.schedule.warmup >= total:
         raise WrongCall(
@@ -137,7 +149,8 @@ def experiment(
             " or give more tokens"
         )
     if is_first():
-        write_json(out / "train.json", _settings(config, total, manifest, folder))
+        kept = _kept(data, out, changes, position.step, digests)
+        write_json(out / "train.json", {**_settings(config, total, manifest, folder), **kept})
         write_card(out, config, start, manifest, folder)
     torch.distributed.barrier()
     source: BatchSource
@@ -191,6 +204,35 @@ def _settings(config: TrainConfig, steps: int, manifest: Manifest, folder: Path)
         "manifest": str(folder.resolve()),
         "manifest_digest": manifest.digest,
     }
+
+
+def _order_before(out: Path) -> str:
+    """In which order the run read its data so far; runs of before there was a choice: Megatron's."""
+    told = read_whole_json(out / "train.json")
+    return str(told.get("order", "megatron")) if isinstance(told, dict) else "megatron"
+
+
+def _kept(data: StageData | None, out: Path, changes: list[Change], step: int, digests: list[str]) -> dict[str, Any]:
+    """What `train.json` keeps for whoever goes on: the order of the data, digests so far, what was changed when."""
+    told = read_whole_json(out / "train.json")
+    before = told if isinstance(told, dict) and step else {}
+    changed = [*before.get("changed", []), *({"step": step, **asdict(one)} for one in changes)]
+    others = [one for one in before.get("trajectories", []) if one not in digests]
+    return {
+        **({"order": data.order} if data else {}),
+        "trajectories": [*others, *digests],  # the last is the recipe's own
+        **({"changed": changed} if changed else {}),
+    }
+
+
+def _check_within_an_epoch(data: StageData, out: Path) -> None:
+    """Megatron draws the order of all epochs at once: a longer run has another order from its first step on."""
+    again = data.training.blend.epochs({name: one.per_epoch for name, one in data.training.components.items()})
+    if any(count > 1 for count in again.values()):
+        raise WrongCall(
+            f"the data of {out} are read in Megatron's order, which a run of more than one epoch changes from its "
+            f"first step on; start another run from it (another --out, parent: {out})"
+        )
 
 
 def first_model(config: TrainConfig, start: Start, drawn: bool) -> list[Any]:

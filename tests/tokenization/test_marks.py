@@ -60,7 +60,12 @@ SHAPES = {
     "gemma": Shape(
         ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>"),
         GEMMA,
-        {"bos_token": {"content": "<bos>", "__type": "AddedToken"}, "eos_token": "<eos>", "add_bos_token": True, "pad_token": "<pad>"},
+        {
+            "bos_token": {"content": "<bos>", "__type": "AddedToken"},
+            "eos_token": "<eos>",
+            "add_bos_token": True,
+            "pad_token": "<pad>",
+        },
         "<bos>",
         "<eos>",
     ),

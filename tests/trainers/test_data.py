@@ -18,6 +18,7 @@ from tokenization.packing import best_fit
 from tokenization.shards import GRADES, coded, shard_schema, write_shard
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import PlannedPhase, make_blend
+from trainers.data.epochs import EpochWindows
 from trainers.data.packs import Packs, pack
 from trainers.data.windows import EndOfText, Windows, WindowSettings
 from trainers.parallel.context import own_positions, whole_order
@@ -225,3 +226,29 @@ def test_a_token_beyond_the_vocabulary_is_named_with_its_document(tmp_path: Path
     data = Blended(blend, {"m/talks": packs}, ["m/talks|A"], 100)
     with pytest.raises(CurateError, match=r"m/talks holds the token id 999, beyond the vocabulary of 100.*1-1"):
         [data[index] for index in range(len(data))]
+
+
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_by_epoch_every_token_comes_once_an_epoch_and_a_longer_run_changes_nothing(epochs: int, tmp_path: Path) -> None:
+    stream = np.random.default_rng(4)
+    rows = [stream.integers(0, 99, n).tolist() for n in stream.integers(1, 90, 60)]
+    tokens = shards(tmp_path, rows)
+    windows = EpochWindows(tokens, 32, 7, "authority", 10)
+    total = sum(map(len, rows))
+    firsts = []
+    for epoch in range(epochs):
+        numbers = range(epoch * windows.per_epoch, (epoch + 1) * windows.per_epoch)
+        # A window's last token is the next one's first, as the label of the one and the input of the other.
+        seen = [(p.row, p.offset + at) for n in numbers for p in windows.pieces(n) for at in range(p.length)]
+        assert len(set(seen)) == windows.per_epoch * 32 + 1 > total - 33
+        inputs = [token for n in numbers for token in windows.sample(n).tokens.tolist()]
+        assert len(inputs) == windows.per_epoch * 32
+        firsts.append(windows.pieces(epoch * windows.per_epoch)[0])
+    assert len(set(firsts)) == epochs
+    for row in (0, 7, 59):
+        below = epochs * windows.per_epoch - 3
+        expected = [n for n in range(below) if any(piece.row == row for piece in windows.pieces(n))]
+        assert windows.numbers_of_row(row, below).tolist() == expected
+    again = EpochWindows(tokens, 32, 7, "authority", 10)
+    assert again.pieces(5) == windows.pieces(5)
+    assert set(windows.sample(0).tags.tolist()) <= {10 + tokens.code("authority", p.row) for p in windows.pieces(0)}

@@ -200,7 +200,7 @@ def test_altered_data_and_foreign_runs_are_refused(corpus: Path, ran: Path, tmp_
     refused(corpus, tmp_path, "is missing", manifest=tmp_path / "2")
     other = stage(tmp_path, "other", "tensor: 1", SHORT, ("seed: 5", "seed: 6"))
     told = curate("train", other, "--manifest", corpus, "--out", ran / "record", status=2).stderr
-    assert "belongs to another training recipe" in told
+    assert "was trained with seed 5, the recipe says 6; set it back" in told
 
 
 def _flip(path: Path, place: int) -> None:

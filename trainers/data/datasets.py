@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -64,6 +65,7 @@ class StageData:
     training: Blended
     validation: Blended | None
     steps: int
+    order: str
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ def stage_data(
     count = config.batch.before(steps)
     blend = make_blend(phases, config.data.transition, per_epoch, config.data.max_epochs, count, _spare(config))
     return _opened(config, manifest, cache, components, blend, steps, make)
+
+
+def in_order(config: TrainConfig, order: str) -> TrainConfig:
+    """The same stage with the order that its data were read in before."""
+    return config.model_copy(update={"data": config.data.model_copy(update={"order": order})})
 
 
 def _of_stage(config: TrainConfig) -> MakeSamples:
@@ -187,12 +194,22 @@ def _opened(
     )
     tags: list[str] = []
     opened: dict[str, Samples] = {}
+    order = config.data.order or _order(config, blend, components)
+    config = in_order(config, order)
     for name, count in zip(blend.names, counts, strict=True):
         rows = components[name].training
         opened[name] = make(rows, config, settings, int(count), "authority", len(tags))
         tags += [f"{name}|{grade}" for grade in rows.tokens.names("authority")]
     training = Blended(blend, opened, tags, manifest.tokenizer.vocabulary)
-    return StageData(training, _validation(config, settings, components, make), steps)
+    return StageData(training, _validation(config, settings, components, make), steps, order)
+
+
+def _order(config: TrainConfig, blend: Blend, components: dict[str, _Component]) -> Literal["megatron", "by_epoch"]:
+    """By epoch where any component is read more than once; the filling of a last step is no second epoch."""
+    counts = np.bincount(blend.chosen, minlength=len(blend.names))
+    sizes = [components[name].training.per_epoch for name in blend.names]
+    again = [count > size + config.batch.global_ for count, size in zip(counts, sizes, strict=True)]
+    return "by_epoch" if any(again) else "megatron"
 
 
 def _validation(

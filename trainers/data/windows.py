@@ -41,6 +41,15 @@ class WindowSettings:
     cache: Path
 
 
+def window_sample(tokens: ArrowTokens, pieces: list[Piece], column: str, base: int) -> Sample:
+    """A window of pieces, each token tagged with `base` and its document's code in `column`."""
+    text = np.concatenate([tokens.get(one.row, one.offset, one.length) for one in pieces]).astype(np.int64)
+    codes = [base + tokens.code(column, one.row) for one in pieces]
+    tags = np.repeat(np.array(codes, np.int16), [one.length for one in pieces])
+    length = len(text) - 1
+    return Sample(text[:-1], text[1:], np.ones(length, np.float32), np.arange(length, dtype=np.int64), None, tags[1:])
+
+
 class Windows:
     """Windows of `sequence_length` tokens over the documents of one component."""
 
@@ -68,8 +77,6 @@ class Windows:
         self._documents: npt.NDArray[np.int32] = data.document_index
         self._cuts: npt.NDArray[np.int64] = data.sample_index
         self._shuffle: npt.NDArray[np.int64] = data.shuffle_index
-        self._positions = np.arange(self.length, dtype=np.int64)
-        self._mask = np.ones(self.length, np.float32)
 
     def __len__(self) -> int:
         return len(self._shuffle)
@@ -88,12 +95,7 @@ class Windows:
 
     def sample(self, number: int) -> Sample:
         """Tokens of a window and the tokens after them; each token tagged with its document's code."""
-        pieces = self.pieces(number)
-        tokens = self.tokens
-        text = np.concatenate([tokens.get(one.row, one.offset, one.length) for one in pieces]).astype(np.int64)
-        codes = [self.base + tokens.code(self.column, one.row) for one in pieces]
-        tags = np.repeat(np.array(codes, np.int16), [one.length for one in pieces])
-        return Sample(text[:-1], text[1:], self._mask, self._positions, None, tags[1:])
+        return window_sample(self.tokens, self.pieces(number), self.column, self.base)
 
     def numbers_of_row(self, row: int, below: int) -> npt.NDArray[np.int64]:
         """Numbers under `below` of all windows that hold any part of a row."""

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,8 @@ from schemas.errors import CurateError, WrongCall
 from schemas.manifest import load_manifest
 from trainers.data.blending import check_mixtures, planned_phases
 from trainers.launch.chain import PlannedStage, is_chain, plan_chain
-from trainers.loop.position import STOPPED, check_same_run, latest, read_position, write_stage
+from trainers.loop.position import STOPPED, latest, read_position, write_stage
+from trainers.loop.resuming import check_same_run
 from trainers.loop.stopping import ASKING, held_back
 from trainers.stage import TrainConfig, load_stage
 from trainers.start import find_start, trajectory_digest
@@ -86,8 +88,7 @@ def check_stage(config: TrainConfig, out: Path, manifest_path: Path) -> None:
     start = find_start(config, manifest)
     newest = latest(out)
     if newest is not None:
-        digest = trajectory_digest(config, start)
-        check_same_run(read_position(newest), manifest.digest, config.data.mixture, digest, newest)
+        check_same_run(read_position(newest), manifest.digest, config, partial(trajectory_digest, start=start), newest)
 
 
 def _launch(

@@ -17,7 +17,7 @@ from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from storage.json_files import read_json
 from tokenization.places import Place
-from trainers.data.datasets import StageData, stage_data
+from trainers.data.datasets import StageData, in_order, stage_data
 from trainers.loop.records import read_log, record_of_step
 from trainers.stage import TrainConfig
 
@@ -47,7 +47,8 @@ class TrainedOn:
             )
         config = TrainConfig.model_validate(told["stage"])
         folder = where if where.is_dir() else where.parent
-        return cls(model, config, manifest, folder, stage_data(config, manifest, folder, model / "dataset-cache"))
+        ordered = in_order(config, told.get("order", "megatron"))
+        return cls(model, config, manifest, folder, stage_data(ordered, manifest, folder, model / "dataset-cache"))
 
     def documents_of_step(self, step: int) -> list[dict[str, Any]]:
         """Component, document and sample of every row in a step's batch."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.errors import WrongCall
 from storage.json_files import read_json, write_json
 from trainers.stage import TrainConfig
 
@@ -44,14 +43,3 @@ def latest(out: Path) -> Path | None:
 def read_position(folder: Path) -> Position:
     """What a checkpoint says of itself."""
     return Position(**read_json(folder / "position.json"))
-
-
-def check_same_run(position: Position, manifest_digest: str, mixture: str, trajectory: str, folder: Path) -> None:
-    """Refuse to go on from a checkpoint of other data or another recipe."""
-    if position.manifest_digest != manifest_digest or position.mixture != mixture:
-        raise WrongCall(
-            f"checkpoint {folder} was trained on mixture '{position.mixture}' of manifest "
-            f"{position.manifest_digest[:12]}, not '{mixture}' of {manifest_digest[:12]}; choose another --out"
-        )
-    if position.trajectory_digest != trajectory:
-        raise WrongCall(f"checkpoint {folder} belongs to another training recipe; choose another --out")

@@ -7,6 +7,13 @@ import math
 from trainers.stage import ScheduleConfig
 
 
+def falls_from(schedule: ScheduleConfig, steps: int) -> int:
+    """The last step whose rate does not depend on the length of the run; 0 where each does."""
+    if schedule.decay in ("constant", "inverse-square-root"):
+        return steps
+    return steps - max(1, round(schedule.decay_share * steps)) if schedule.decay == "wsd" else 0
+
+
 def learning_rate(schedule: ScheduleConfig, step: int, steps: int) -> float:
     """Rate of step `step` of `steps`, counted from 1: linear warm-up, then the decay.
 
@@ -21,8 +28,8 @@ def learning_rate(schedule: ScheduleConfig, step: int, steps: int) -> float:
     if schedule.decay == "inverse-square-root":
         return max(low, top * math.sqrt(max(schedule.warmup, 1) / step))
     if schedule.decay == "wsd":
-        falling = max(1, round(schedule.decay_share * steps))
-        done = max(0, step - (steps - falling)) / falling
+        stable = falls_from(schedule, steps)
+        done = max(0, step - stable) / (steps - stable)
         return top - (top - low) * done
     done = min(1.0, (step - schedule.warmup) / max(1, steps - schedule.warmup))
     kept = 0.5 * (math.cos(math.pi * done) + 1.0) if schedule.decay == "cosine" else 1.0 - done

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from trainers.data.epochs import EpochWindows
 from trainers.data.packs import Packs
 from trainers.data.rows import Rows, SampleSettings
 from trainers.data.windows import Windows
@@ -25,13 +26,15 @@ class NextToken:
 
     def samples(
         self, rows: Rows, config: TrainConfig, settings: SampleSettings, wanted: int, column: str, base: int
-    ) -> Packs | Windows:
+    ) -> Packs | Windows | EpochWindows:
         """Windows over documents laid end to end; conversations, which a replay may bring, as packs."""
         if rows.kind in ("prompts", "preferences"):
             rows.needs("documents", config.stage)
         if rows.packing is not None:
             data = config.data
             return Packs(rows.tokens, rows.packing, data.sequence_length, config.seed, data.loss, column, base)
+        if config.data.order == "by_epoch":
+            return EpochWindows(rows.tokens, settings.sequence_length, settings.seed, column, base)
         return Windows(rows.tokens, settings, max(1, wanted), column, base)
 
     def inputs(self, batch: Batch) -> dict[str, Any]:
