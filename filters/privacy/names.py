@@ -121,7 +121,7 @@ SMALL_SAID: Final = re.compile(
     rf"(?:\bmy name is|\bmy name's|\bi am called) (?P<name>[{LOW}]{{2,}}(?: [{LOW}]{{2,}})?)(?=[ ]*(?:[,.;!]|and\b|$))",
     re.MULTILINE,
 )
-SMALL_TITLE: Final = re.compile(rf"\b(?:mr|mrs|ms)\.? (?P<name>[{LOW}]{{3,}})\b")
+SMALL_TITLE: Final = re.compile(rf"\b(?:mr\.|mrs\.?|ms\.) (?P<name>[{LOW}]{{3,}})\b")  # not mr imaging, ms lesions
 SAID_EN: Final = re.compile(
     rf"(?:[Mm]y\sname\sis|[Nn]ame\sis|(?<![a-z])named|[Ss]incerely,?|[Rr]egards,?|[Cc]heers,?|[Yy]ours\s(?:truly|faithfully|sincerely),?)\s{{1,3}}(?:Dr\.?\s)?(?P<name>{FULL})"
 )
@@ -184,6 +184,20 @@ def _told_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) -
     return find
 
 
+def _small_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) -> Search:
+    """Names in small letters; without a title the first word must be a first name: my name is not important."""
+
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for match in pattern.finditer(text, low, high):
+            name = match.group("name")
+            known = titled or name.split()[0].title() in lexicon.first_names
+            length = _english_length(name, lexicon, titled) if known and not is_medical(name) else 0
+            if length:
+                yield Span(match.start("name"), match.start("name") + length, "NAME")
+
+    return find
+
+
 def _pairs(lexicon: Lexicon) -> Search:
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in PAIR.finditer(text, low, high):
@@ -219,6 +233,8 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
             each_match("NAME", SMALL, "name", lambda name: not is_medical(name)),
             "personal",
         ),
+        Finder(r"my name|i am called", _small_en(SMALL_SAID, lexicon), "personal"),
+        Finder(r"mrs?\.?\s|ms\.\s", _small_en(SMALL_TITLE, lexicon, titled=True), "personal"),
         Finder(r"(?i)name is|named|sincerely|regards|cheers|yours", _told_en(SAID_EN, lexicon), "personal"),
         Finder(
             r"[a-z.],?\s(?:M\.?D|D\.?O|R\.?N|MB|FRC|NP|PA-C|APRN|LPN|DNP|CRNA|Ph\.?D)",

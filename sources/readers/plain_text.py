@@ -11,7 +11,7 @@ from schemas.recipe import Source
 from sources.decoding import decode
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import LAST, reader
-from sources.markup.hyphens import joined, words_of
+from sources.markup.set_lines import unset
 
 MAX_TITLE: Final = 120
 MAX_CONTROL_SHARE: Final = 0.05
@@ -32,7 +32,7 @@ ROOT: Final = re.compile(
 
 # One after the last: whatever is no binary data and that no other takes.
 @reader(
-    "text", ".txt", ".text", sniff=lambda head: b"\x00" not in head[:1024], priority=LAST + 1, by_suffix=True, version=2
+    "text", ".txt", ".text", sniff=lambda head: b"\x00" not in head[:1024], priority=LAST + 1, by_suffix=True, version=3
 )
 def read_text(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """One document; lines wrapped at a fixed width are joined again."""
@@ -43,7 +43,7 @@ def read_text(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     if unknown := ROOT.match(decoded.text):
         raise Unreadable(f"XML of a kind that no reader knows: its root is <{unknown[1]}>")
     title_match = BOOK_FIELD.search(decoded.text) or TITLE_TAG.search(decoded.text)
-    text = unwrap(tagged_headings(decoded.text))
+    text = unset(tagged_headings(decoded.text))
     first = next((line.strip() for line in text.split("\n") if line.strip()), "")
     title = title_match.group(1).strip() if title_match else first.lstrip("# ")
     rewrapped = text.count("\n") < 0.8 * decoded.text.count("\n")
@@ -66,35 +66,3 @@ def tagged_headings(text: str) -> str:
         lambda match: f"\n\n## {match.group(2).strip()}\n\n" if match.group(2).strip() else "\n", text
     )
     return CONTENT_FIELD.sub("", text)
-
-
-def unwrap(text: str) -> str:
-    """Join lines that were broken at a fixed width; a short line ends its paragraph."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lengths = sorted(len(line.rstrip()) for line in lines if line.strip())
-    if len(lengths) < 10:
-        return text
-    width = lengths[int(0.9 * (len(lengths) - 1))]
-    near = sum(0.85 * width <= length <= 1.08 * width for length in lengths) / len(lengths)
-    if not (20 <= width <= 120 and near > 0.4):
-        return text
-    out: list[str] = []
-    open_line = False
-    words = words_of(text)
-    for line in lines:
-        bare = line.strip()
-        if not bare or bare.startswith(("#", "- ")):
-            out.append(bare)
-            open_line = False
-            continue
-        if open_line and not line.startswith(("  ", "\t", "\u3000")):
-            whole = joined(out[-1], bare, words)
-            out[-1] = whole or out[-1] + ("" if _unspaced(out[-1][-1:], bare[0]) else " ") + bare
-        else:
-            out.append(bare)
-        open_line = len(line.rstrip()) >= 0.85 * width or (bool(bare) and len(bare) <= 2)
-    return "\n".join(out)
-
-
-def _unspaced(left: str, right: str) -> bool:
-    return any("\u3000" <= char <= "\u9fff" or "\uff00" <= char <= "\uffef" for char in (left, right) if char)

@@ -21,6 +21,7 @@ from tokenization.chat_template import (
     check_template,
     encode,
     end_of_turn,
+    stored_template,
     template_of_file,
 )
 from tokenization.conversations import encode_conversations
@@ -95,8 +96,10 @@ def test_the_prompt_of_an_answer_ends_where_it_begins(tokenizer: TextTokenizer, 
     asked, told = template.render(TALK[:2], ask=True), template.render(TALK[:3])
     assert told.text.startswith(asked.text)
     assert asked.learned == []
-    (tmp_path / "t.jinja").write_text(CHATML)
-    assert end_of_turn(tmp_path / "t.jinja", tokenizer) == "<|im_end|>"
+    (tmp_path / "chat_template.jinja").write_text(CHATML)
+    stored = stored_template(tmp_path)
+    assert stored is not None
+    assert end_of_turn(stored, tokenizer) == "<|im_end|>"
 
 
 HOSTILE = {
