@@ -15,7 +15,7 @@ def found(text: str) -> list[str]:
         span
         for finder in name_finders(load_lexicon())
         if re.search(finder.hint, text)
-        for span in finder.search(text, 0, len(text))
+        for span in finder.find(text, 0, len(text))
     ]
     return sorted({text[span.start : span.end] for span in spans})
 
