@@ -43,20 +43,14 @@ def named_tokens(config: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in words.items() if isinstance(value, str) and value}
 
 
-def mark_at_beginning(tokenizer: Tokenizer) -> str | None:
-    """The special token that the post-processor puts before a text, if any."""
+def marks_around(tokenizer: Tokenizer) -> tuple[str | None, str | None]:
+    """The special tokens that the post-processor puts before and behind a text, where there are any."""
     written = tokenizer.encode("a", add_special_tokens=True)
-    plain = len(tokenizer.encode("a", add_special_tokens=False).ids)
-    first = written.ids[0] if len(written.ids) > plain and written.special_tokens_mask[0] else None
-    return None if first is None else tokenizer.id_to_token(first)
-
-
-def mark_at_end(tokenizer: Tokenizer) -> str | None:
-    """The special token that the post-processor puts behind a text, if any."""
-    written = tokenizer.encode("a", add_special_tokens=True)
-    plain = len(tokenizer.encode("a", add_special_tokens=False).ids)
-    last = written.ids[-1] if len(written.ids) > plain and written.special_tokens_mask[-1] else None
-    return None if last is None else tokenizer.id_to_token(last)
+    mask = written.special_tokens_mask
+    if all(mask):
+        return None, None
+    first, last = (written.tokens[at] if mask[at] else None for at in (0, -1))
+    return first, last
 
 
 def wanted_beginning(config: Mapping[str, Any], asked: str | bool | None, by_itself: str | None) -> str | None:

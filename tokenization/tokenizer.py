@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models
 
 from schemas.errors import WrongCall
 from tokenization.backends import ADVERSARIAL, OWN, OWN_CHARACTERS, Encode, agrees, backends, text_only
-from tokenization.marks import CONFIG_FILE, mark_at_beginning, mark_at_end, named_tokens, read_config
+from tokenization.marks import CONFIG_FILE, marks_around, named_tokens, read_config
 
 END_OF_TEXT: Final = "<|endoftext|>"
 KNOWN_ENDS: Final = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<|im_end|>", "<eos>")
@@ -179,11 +179,12 @@ def load_tokenizer(path: Path, end: str | None = None) -> TextTokenizer:
         tokenizer = _without_cuts(Tokenizer.from_str(path.read_text(encoding="utf-8")))
     except Exception as error:  # the library raises plain Exception
         raise WrongCall(f"tokenizer {path} is not a Hugging Face tokenizer.json: {error}") from None
+    begin, closing = marks_around(tokenizer)
     named = named_tokens(read_config(path.parent / CONFIG_FILE)).get("eos_token")
-    for mark in (end,) if end else (mark_at_end(tokenizer), *KNOWN_ENDS, named):
+    for mark in (end,) if end else (closing, *KNOWN_ENDS, named):
         number = tokenizer.token_to_id(mark) if mark else None
         if mark is not None and number is not None:
-            return TextTokenizer(tokenizer, mark, number, mark_at_beginning(tokenizer))
+            return TextTokenizer(tokenizer, mark, number, begin)
     if end:
         raise WrongCall(f"tokenizer {path} has no token {end}, with which tokenizer.end says that documents end")
     raise WrongCall(

@@ -19,6 +19,7 @@ NEAR: Final = 0.4  # share of lines that must be about as long as the width
 FULL: Final = 0.85  # of the width, from which a line may go on in the next
 GOING_ON: Final = 0.2  # share of following lines in small letters, below which lines are items
 TELLING: Final = 3  # following lines of a block that judge it by themselves; fewer are judged with the whole text
+CAPITALS: Final = 0.6  # share of capitals among cased letters, from which lines are set in capitals
 DOSE: Final = re.compile(
     r"\d\s*(?:mg|mcg|µg|μg|g|ml|mL|IU|units?|U|%|毫克|微克|克|毫升|单位|片|粒|支|袋|丸)(?![A-Za-z])"
 )
@@ -99,11 +100,11 @@ def unwrap(lines: Sequence[str]) -> str:
     if not (WIDTHS[0] <= width <= WIDTHS[1] and near > NEAR):
         return text
     blocks = _blocks(lines)
-    whole = [line for block in blocks for line in block[1:]]
+    mostly_items = _are_items([line for block in blocks for line in block[1:]])
     out: list[str] = []
     words = words_of(text)
     for block in blocks:
-        if _are_items(block[1:] if len(block) > TELLING else whole) or _are_doses(block):
+        if (_are_items(block[1:]) if len(block) > TELLING else mostly_items) or _are_doses(block):
             out += [line.strip() for line in block]
         else:
             _join(block, width, words, out)
@@ -129,7 +130,7 @@ def _are_items(following: Sequence[str]) -> bool:
     small = sum(sign.islower() for sign in firsts)
     anew = sum(sign.isupper() or sign.isdigit() for sign in firsts)
     letters = [sign for line in following for sign in line if sign.isalpha() and sign.lower() != sign.upper()]
-    if sum(map(str.isupper, letters)) > 0.6 * len(letters):  # in capitals every line begins with one
+    if sum(map(str.isupper, letters)) > CAPITALS * len(letters):  # in capitals every line begins with one
         return False
     return small + anew >= max(TELLING, len(firsts) / 2) and small < GOING_ON * (small + anew)
 

@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from schemas.conversation import Turn
 from schemas.errors import WrongCall
 from tokenization.chat_template import encode, prompt_ids, template_of_file
-from tokenization.marks import mark_at_beginning, read_config, wanted_beginning, with_beginning
+from tokenization.marks import marks_around, read_config, wanted_beginning, with_beginning
 from tokenization.tokenizer import load_tokenizer
 
 transformers = pytest.importorskip("transformers", reason="the train extra is not installed")
@@ -141,7 +141,7 @@ def test_a_recipe_may_ask_for_another_beginning(tmp_path: Path) -> None:
     folder = write_shape(SHAPES["llama3"], tmp_path)
     told = (folder / "tokenizer.json").read_text()
     bare = Tokenizer.from_str(with_beginning(told, None, None))
-    assert mark_at_beginning(bare) is None
+    assert marks_around(bare) == (None, None)
     number = bare.token_to_id("<|eot_id|>")
     other = Tokenizer.from_str(with_beginning(told, "<|eot_id|>", number))
     assert other.encode("a").ids[0] == number

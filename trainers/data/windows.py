@@ -6,6 +6,7 @@ Order, shuffling, epochs and cuts are `GPTDataset`'s; only gathering the tokens 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,13 @@ def window_sample(tokens: ArrowTokens, pieces: list[Piece], column: str, base: i
     text = np.concatenate([tokens.get(one.row, one.offset, one.length) for one in pieces]).astype(np.int64)
     codes = [base + tokens.code(column, one.row) for one in pieces]
     tags = np.repeat(np.array(codes, np.int16), [one.length for one in pieces])
-    length = len(text) - 1
-    return Sample(text[:-1], text[1:], np.ones(length, np.float32), np.arange(length, dtype=np.int64), None, tags[1:])
+    return Sample(text[:-1], text[1:], *_whole(len(text) - 1), None, tags[1:])
+
+
+@lru_cache(maxsize=4)
+def _whole(length: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Loss mask and positions of a window that is learned whole; made once, for no sample changes them."""
+    return np.ones(length, np.float32), np.arange(length, dtype=np.int64)
 
 
 class Windows:

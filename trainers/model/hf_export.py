@@ -13,7 +13,7 @@ from schemas.errors import WrongCall
 from storage.json_files import read_json, write_json
 from storage.places import make_folder, remove_tree, rename
 from storage.publishing import copy_file
-from tokenization.marks import CONFIG_FILE, mark_at_beginning, named_tokens, read_config
+from tokenization.marks import CONFIG_FILE, marks_around, named_tokens, read_config
 from tokenization.tokenizer import load_tokenizer
 from trainers.loop.position import latest
 from trainers.model.card import GENERATION_FILE, TEMPLATE_FILE, ModelCard, read_card
@@ -139,7 +139,7 @@ def _write_tokenizer(model: Path, card: ModelCard, folder: Path) -> None:
     copy_file(source / "tokenizer.json", folder / "tokenizer.json")
     loaded = load_tokenizer(source / "tokenizer.json").tokenizer
     ends = card.end_of_turn or card.end_of_text
-    begins = {"bos_token": begin} if (begin := mark_at_beginning(loaded)) else {}
+    begins = {"bos_token": begin} if (begin := marks_around(loaded)[0]) else {}
     told: dict[str, Any] = {
         **begins,
         "pad_token": card.end_of_text,
