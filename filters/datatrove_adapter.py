@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from schemas.errors import WrongCall
 from schemas.nearest import nearest
 
 
-def datatrove_block(block: str, parameters: dict[str, Any]) -> Any:
-    """The datatrove filter or formatter named by `block`, such as `filters.GopherQualityFilter`."""
+def datatrove_class(block: str) -> Any:
+    """The class of datatrove's filter or formatter named by `block`, such as `filters.GopherQualityFilter`."""
     try:
         from datatrove.pipeline.filters.base_filter import BaseFilter
         from datatrove.pipeline.formatters.base import BaseFormatter
@@ -39,14 +40,35 @@ def datatrove_block(block: str, parameters: dict[str, Any]) -> Any:
             if inspect.isclass(value) and issubclass(value, (BaseFilter, BaseFormatter))
         ]
         raise WrongCall(f"step 'datatrove': no filter or formatter '{block}'{nearest(name, blocks)}")
+    return found
+
+
+def check_block(parameters: Mapping[str, Any]) -> None:
+    """Refuse an unknown block, or parameters that it does not take, without making one: some load a model."""
+    own = {name: value for name, value in parameters.items() if name != "block"}
+    signature = inspect.signature(datatrove_class(parameters["block"]))
+    told = f"step 'datatrove': {parameters['block']}"
+    takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in signature.parameters.values())
+    for name in own:
+        if name not in signature.parameters and not takes_any:
+            raise WrongCall(f"{told} has no parameter '{name}'{nearest(name, signature.parameters)}")
     try:
-        return found(**parameters)
+        signature.bind(**own)
     except TypeError as error:
+        raise WrongCall(f"{told}: {error}") from None
+
+
+def datatrove_block(block: str, parameters: Mapping[str, Any]) -> Any:
+    """The block itself; `WrongCall` where datatrove refuses its parameters."""
+    try:
+        return datatrove_class(block)(**parameters)
+    except (TypeError, ValueError) as error:
         raise WrongCall(f"step 'datatrove': {block}: {error}") from None
 
 
 @step(
     "datatrove",
+    check=check_block,
     source="datatrove, https://github.com/huggingface/datatrove",
     example={"block": "filters.UnigramLogProbFilter", "logprobs_threshold": -20},
 )

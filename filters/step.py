@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,9 @@ class Outcome:
     reasons: pl.Series | None = None
 
 
+# What a column of 64-bit integers can be held against.
+MOST: Final = 2**63
+
 StepFunction = Callable[..., Outcome]
 
 
@@ -120,6 +123,9 @@ class StepKind:
         for name in given:
             if name not in fields and not open_ended:
                 raise WrongCall(f"step '{self.name}' has no parameter '{name}'{nearest(name, fields)}")
+        for name, value in given.items():
+            if isinstance(value, int | float) and not -MOST < value < MOST:  # NaN fails as well
+                raise WrongCall(f"step '{self.name}', parameter '{name}': {value} is no number that fits")
         config = ConfigDict(extra="allow" if open_ended else "forbid", strict=False)
         model = create_model(self.name, __config__=config, **fields)
         try:

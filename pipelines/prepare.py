@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import polars as pl
-
 from pipelines.earlier import FILE as AGAINST
 from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
 from pipelines.recipes import load_classifier_recipe, load_recipe
 from pipelines.run_folder import REUSE, RunFolder, recipe_digest
 from pipelines.stages.tokenizer import GIVEN_CONFIG, GIVEN_TEMPLATE, GIVEN_TOKENIZER
-from pipelines.steps import bind_steps, score_names
+from pipelines.steps import bind_steps
 from schemas.canonical import canonical_json
 from schemas.classifier import ClassifierRecipe
-from schemas.document import document_columns
 from schemas.errors import WrongCall
 from schemas.recipe import Recipe
 from sources.benchmark_items import read_items
@@ -26,7 +23,6 @@ from storage.places import Place, empty, make_folder, remove, resolved
 from storage.publishing import copy_file, sweep, write_text
 from tokenization.chat_template import BUILT_IN, TODAY, ChatTemplate, template_of_file
 from tokenization.marks import CONFIG_FILE, named_tokens, read_config, wanted_beginning
-from tokenization.mixtures import members
 from tokenization.tokenizer import END_OF_TEXT, load_tokenizer
 
 
@@ -41,7 +37,6 @@ def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
     for step in bind_steps(recipe):
         if step.kind.check and step.parameters.get("model") not in recipe.classifiers:
             step.kind.check(step.parameters)
-    _check_mixtures(recipe, recipe_path)
     template_source(recipe, recipe_path)
     if recipe.tokenizer.file and not (recipe_path.parent / recipe.tokenizer.file).is_file():
         raise WrongCall(f"{recipe_path}: tokenizer file '{recipe.tokenizer.file}' does not exist")
@@ -208,18 +203,3 @@ def check_benchmarks(plan: Plan, recipe: Recipe) -> None:
     columns = {one.name: one.columns for one in recipe.decontaminate.benchmarks} if recipe.decontaminate else {}
     for file in plan.benchmarks:
         next(iter(read_items(file.source, file.location, columns[file.source])), None)
-
-
-def _check_mixtures(recipe: Recipe, recipe_path: Path) -> None:
-    """Every component's condition must be SQL over columns that documents of this recipe have."""
-    empty = pl.DataFrame(schema=document_columns(score_names(bind_steps(recipe))))
-    for name, mixture in recipe.mixtures.items():
-        for component in mixture.components:
-            try:
-                members(empty, {name: mixture.model_copy(update={"components": [component]})})
-            except Exception as error:
-                message = str(error).splitlines()[0]
-                raise WrongCall(
-                    f"{recipe_path}: mixture '{name}', component '{component.name}': "
-                    f"`where: {component.where}` is not a condition over the document columns: {message}"
-                ) from None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from filters.step import STEPS
+from pipelines.steps import bind_steps, check_conditions, score_names
 from schemas.classifier import ClassifierRecipe, LabelledSource
+from schemas.document import document_columns
 from schemas.errors import WrongCall
 from schemas.recipe import Recipe
 from storage.yaml_files import line_of, read_yaml, validated
+from tokenization.mixtures import members
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -20,7 +25,22 @@ def load_recipe(path: Path) -> Recipe:
             STEPS.get(call.name).parameters(call.parameters)
         except WrongCall as error:
             raise WrongCall(f"{path}:{line_of(raw, ('steps', index))}: {error}") from None
+    for index, wrong in check_conditions(recipe.steps):
+        raise WrongCall(f"{path}:{line_of(raw, ('steps', index))}: {wrong}")
+    _check_mixtures(recipe, raw, path)
     return recipe
+
+
+def _check_mixtures(recipe: Recipe, raw: object, path: Path) -> None:
+    """Every component's condition must be one over columns and scores that documents of this recipe have."""
+    empty = pl.DataFrame(schema=document_columns(score_names(bind_steps(recipe))))
+    for name, mixture in recipe.mixtures.items():
+        for index, component in enumerate(mixture.components):
+            try:
+                members(empty, {name: mixture.model_copy(update={"components": [component]})})
+            except WrongCall as error:
+                place = ("mixtures", name, "components", index)
+                raise WrongCall(f"{path}:{line_of(raw, place)}: {error}") from None
 
 
 def load_classifier_recipe(path: Path) -> ClassifierRecipe:

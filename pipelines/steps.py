@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -13,6 +13,7 @@ import polars as pl
 
 from filters.step import STEPS, Batch, Outcome, StepKind
 from pipelines.stopwatch import Stopwatch
+from schemas.condition import checked_expression, row_expression
 from schemas.document import DECISION_COLUMNS, EDIT, READ_SCORES, document_columns
 from schemas.errors import CurateError, WrongCall
 from schemas.recipe import Recipe, Source, StepCall
@@ -59,8 +60,6 @@ def bind_calls(
             )
         if not kind.edits_only and call.name not in BEFORE_EDITS:
             dropping = call.name
-        if call.where is not None:
-            _condition(call.where)
         parameters = kind.parameters(call.parameters)
         idle = parameters.get("model") in untrained
         if models and parameters.get("model") in models:
@@ -100,7 +99,7 @@ def concerns(step: BoundStep, sources: Sequence[Source]) -> bool:
     """Whether a step can touch any document of these sources; True where its `where` asks for more than that."""
     if step.where is None:
         return True
-    condition = _condition(step.where)
+    condition = row_expression(step.where)
     if not set(condition.meta.root_names()) <= OF_SOURCE:
         return True
     rows = pl.DataFrame({"source": [one.name for one in sources], "source_type": [one.source_type for one in sources]})
@@ -197,7 +196,7 @@ def _apply(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> t
     """One step over the rows that its `where` chooses; the other rows pass as they are."""
     if step.where is None:
         return _applied(frame, column, step)
-    chosen = frame.select(_condition(step.where)).to_series().fill_null(False)
+    chosen = _chosen(frame, step.where)
     if not chosen.any():
         return frame, column
     if chosen.all():
@@ -207,11 +206,28 @@ def _apply(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> t
     return together, column if together["text"].equals(frame["text"]) else None
 
 
-def _condition(where: str) -> pl.Expr:
-    try:
-        return pl.sql_expr(where)
-    except Exception as error:
-        raise WrongCall(f"`where: {where}` is not an SQL condition: {error}") from None
+def _chosen(frame: pl.DataFrame, where: str) -> pl.Series:
+    """Which rows a step's condition takes; scores of the steps before it are in `scores`, as in the tables."""
+    condition = row_expression(where)
+    if "scores" in condition.meta.root_names():
+        names = [name.removeprefix("_score_") for name in frame.columns if name.startswith("_score_")]
+        frame = frame.with_columns(scores=pl.struct(pl.col(f"_score_{name}").alias(name) for name in names))
+    chosen = frame.with_columns(_chosen=condition)["_chosen"]
+    return chosen.cast(pl.Boolean).fill_null(False)
+
+
+def check_conditions(calls: Sequence[StepCall]) -> Iterator[tuple[int, WrongCall]]:
+    """Index of each step whose `where` is no condition over the columns and scores that there are before it, and why."""
+    known = score_names(())
+    for index, call in enumerate(calls):
+        if call.where is not None:
+            columns = {name: kind for name, kind in document_columns(known).items() if name not in DECISION_COLUMNS}
+            try:
+                checked_expression(call.where, columns)
+            except WrongCall as error:
+                yield index, WrongCall(f"step '{call.name}', `where: {call.where}`: {error}")
+        kind = STEPS.get(call.name)
+        known += [name for name in kind.score_names(kind.parameters(call.parameters)) if name not in known]
 
 
 def _applied(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> tuple[pl.DataFrame, TextColumn | None]:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.embedding import EmbedderSettings
-from schemas.recipe import Name, Source, StepCall, Strict, _step_call, _unique_names
+from schemas.recipe import Name, Seed, Source, StepCall, Strict, _step_call, _unique_names
 
 
 class LabelledSource(Source):
@@ -65,7 +65,7 @@ class ClassifierRecipe(Strict):
     """A whole training: `positive` is the label whose probability is the score."""
 
     name: Name
-    seed: int = Field(17, ge=0)
+    seed: Seed = 17
     positive: Name
     sources: list[LabelledSource] = Field(min_length=1)
     steps: list[StepCall] = []

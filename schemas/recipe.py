@@ -32,9 +32,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 
 
 class Strict(BaseModel):
-    """A model that refuses unknown keys and cannot be changed."""
+    """A model that refuses unknown keys and numbers that JSON has none of (NaN, infinity), and cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# Seeds go through NumPy's and torch's generators, some of them with a number added.
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Ocr(Strict):
@@ -311,6 +315,11 @@ class Component(Strict):
     weight: float = Field(1.0, gt=0)
     repeat: str | None = None
 
+    @field_validator("repeat", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
 
 class Mixture(Strict):
     """Weighted components, each cut into `shards` files, of documents, conversations, prompts or preferences."""
@@ -329,7 +338,7 @@ class Recipe(Strict):
     """A whole curation run."""
 
     name: Name
-    seed: int = Field(17, ge=0)
+    seed: Seed = 17
     sources: list[Source] = Field(min_length=1)
     classifiers: dict[str, TrainedClassifier] = {}
     steps: list[StepCall] = []

@@ -7,7 +7,9 @@ from typing import Final
 
 import polars as pl
 
-from schemas.recipe import Mixture
+from schemas.condition import Wanted, checked_expression
+from schemas.errors import CurateError, WrongCall
+from schemas.recipe import Component, Mixture
 from tokenization.shards import shuffle_keys
 
 MAX_REPEATS: Final = 100.0
@@ -24,7 +26,6 @@ def members(frame: pl.DataFrame, mixtures: Mapping[str, Mixture], seed: int = 0)
 
     A fractional `repeat` is rounded up for as many documents as the fraction says, by the hash of the id.
     """
-    context = pl.SQLContext(documents=frame.with_row_index("_row"), eager=True)
     chance = (
         shuffle_keys(frame["id"], seed ^ REPEAT_SEED).cast(pl.Float64) / 2.0**64
         if frame.height
@@ -34,12 +35,28 @@ def members(frame: pl.DataFrame, mixtures: Mapping[str, Mixture], seed: int = 0)
     for mixture_name, mixture in mixtures.items():
         for component in mixture.components:
             name = member_column(mixture_name, component.name)
-            query = (
-                f"SELECT ({component.where}) AS member, ({component.repeat or 1}) AS times FROM documents ORDER BY _row"
-            )
-            found = context.execute(query)
-            times = found["times"].cast(pl.Float64).fill_null(0.0).clip(0.0, MAX_REPEATS)
+            found = _evaluated(frame, component, f"mixture '{mixture_name}', component '{component.name}'")
+            times = found["times"].fill_null(0.0).clip(0.0, MAX_REPEATS)
             count = times.floor() + (chance < times - times.floor()).cast(pl.Float64)
-            member = found["member"].cast(pl.Boolean).fill_null(False)
+            member = found["member"].fill_null(False)
             columns.append((count * member.cast(pl.Float64)).cast(pl.Int32).alias(name))
     return pl.DataFrame(columns)
+
+
+def _evaluated(frame: pl.DataFrame, component: Component, told: str) -> pl.DataFrame:
+    """Of each row, whether it belongs to the component (`member`), and how often it comes (`times`)."""
+    asked = {"member": component.where, "times": component.repeat or "1"}
+    values = [_value(frame, text, name, told).alias(name) for name, text in asked.items()]
+    try:
+        return frame.with_columns(values).select(pl.col("member").cast(pl.Boolean), pl.col("times").cast(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise CurateError(f"{told}: {str(error).splitlines()[0]}") from None
+
+
+def _value(frame: pl.DataFrame, text: str, name: str, told: str) -> pl.Expr:
+    field = "where" if name == "member" else "repeat"
+    wanted: Wanted = "condition" if name == "member" else "number"
+    try:
+        return checked_expression(text, frame.schema, wanted)
+    except WrongCall as error:
+        raise WrongCall(f"{told}: `{field}: {text}`: {error}") from None

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from endpoints.settings import Endpoint
 from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
-from schemas.recipe import Name, Strict
+from schemas.recipe import Name, Seed, Strict
 from storage.yaml_files import read_yaml, validated
 from trainers.model.config import Lora, ModelConfig
 from trainers.preference.settings import DpoConfig, RewardConfig
@@ -205,7 +205,7 @@ class TrainConfig(Strict):
         "pretrain", "cpt", "ift", "sft", "cold_start", "reward_model", "dpo", "rl_reasoning", "rl_alignment"
     ] = "pretrain"
     objective: str | None = None
-    seed: int = 17
+    seed: Seed = 17
     precision: Literal["fp32", "bf16"] = "fp32"
     parent: str | None = None
     model: ModelConfig | None = None

@@ -12,6 +12,7 @@ import polars as pl
 from pipelines.steps import BoundStep, bind_calls, run_steps, score_names
 from schemas.classifier import ClassifierRecipe, LabelledSource
 from schemas.document import document_columns
+from schemas.condition import checked_expression
 from schemas.errors import CurateError, WrongCall
 from sources.inputs import InputFile, check_unchanged
 from sources.reading import read_frames
@@ -122,9 +123,9 @@ def _named(ids: pl.Series, source: LabelledSource) -> pl.Series:
 def _labelled(frame: pl.DataFrame, source: LabelledSource) -> pl.DataFrame:
     if source.where:
         try:
-            frame = frame.filter(pl.sql_expr(source.where))
-        except Exception as error:
-            raise WrongCall(f"source '{source.name}', `where: {source.where}`: {str(error).splitlines()[0]}") from None
+            frame = frame.filter(checked_expression(source.where, frame.schema))
+        except WrongCall as error:
+            raise WrongCall(f"source '{source.name}', `where: {source.where}`: {error}") from None
     label = pl.col("_label") if source.label_column or source.labels else pl.lit(source.label)
     columns = frame.select(
         "id",

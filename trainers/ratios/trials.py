@@ -22,7 +22,7 @@ from pydantic import Field
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from schemas.nearest import nearest
-from schemas.recipe import Name, Strict
+from schemas.recipe import Name, Seed, Strict
 from storage.places import make_folder, remove_tree
 from storage.publishing import append_line
 from storage.yaml_files import read_yaml, validated
@@ -45,7 +45,7 @@ class RatiosConfig(Strict):
     abilities: dict[str, float]
     trials: int = Field(20, ge=4)
     initial: int = Field(6, ge=2)
-    seed: int = 1
+    seed: Seed = 1
 
 
 def load_ratios(path: Path) -> tuple[RatiosConfig, TrainConfig]:
