@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from curate.terminal import json_line, say
 
 
 @click.command("ask")
@@ -26,8 +27,8 @@ def ask_command(model: Path, question: str, system: str | None, tokens: int, as_
 
     text, ended = Answerer(model).answer(question, system, tokens)
     if as_json:
-        click.echo(json.dumps({"answer": text, "ended": ended}, ensure_ascii=False))
+        click.echo(json_line({"answer": text, "ended": ended}))
         return
-    click.echo(text)
+    say(text)
     if not ended:
         click.echo(f"cut off after {tokens} tokens: the model did not end its answer", err=True)

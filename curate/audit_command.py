@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 import jinja2
 import polars as pl
 
+from curate.terminal import json_line
 from schemas.errors import WrongCall
 from storage.publishing import write_text
 from tokenization.shards import shuffle_keys
@@ -56,7 +56,7 @@ def privacy_command(run_dir: Path, sample: int, seed: int, target: Path | None, 
     marks, suspects = audit_sample(run_dir, sample, seed)
     if as_json:
         for one in [*marks, *suspects]:
-            click.echo(json.dumps(one, ensure_ascii=False))
+            click.echo(json_line(one))
         return
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("curate").joinpath("audit.html").read_text(encoding="utf-8")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from curate.terminal import json_line
 from schemas.errors import CurateError, WrongCall
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def train_command(
     documents = read_labelled(recipe, files, roles=("train", "test"))
     click.echo(f"training on {documents.frame.height:,} documents", err=True)
     card = train_classifier(recipe, documents, folder, bare)
-    click.echo(json.dumps(card, ensure_ascii=False) if as_json else "\n".join(card_lines(card)))
+    click.echo(json_line(card) if as_json else "\n".join(card_lines(card)))
 
 
 def _with_more_labels(recipe: ClassifierRecipe, files: tuple[Path, ...]) -> ClassifierRecipe:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from curate.streams import forget_output, open_streams, output_is_read, visible
 from schemas.errors import EXIT_FAILED, CurateError
 
 # Where each command lives; a module is imported only when its command is used.
@@ -68,6 +69,16 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
 
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command; a reader of its output that has enough (`| head`) is no failure."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            if output_is_read():
+                raise  # another pipe
+            forget_output()
+            raise click.exceptions.Exit(0) from None
+
     def resolve_command(self, context: click.Context, args: list[str]) -> Any:
         if args and args[0] not in COMMANDS:
             from schemas.nearest import nearest
@@ -92,6 +103,7 @@ def main() -> None:
 
 def entry() -> None:
     """Console entry: messages to standard error, exit status by the kind of error."""
+    open_streams()
     try:
         main(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -103,14 +115,12 @@ def entry() -> None:
         click.echo("interrupted; run the same command again to go on from here", err=True)
         sys.exit(130)
     except CurateError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {visible(str(error))}", err=True)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        sys.exit(0)
     except Exception as error:
         if os.environ.get("CURATE_DEBUG"):
             raise
-        click.echo(f"error: {_told(error)}", err=True)
+        click.echo(f"error: {visible(_told(error))}", err=True)
         sys.exit(EXIT_FAILED)
 
 

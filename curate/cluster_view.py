@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import polars as pl
-from rich.console import Console
 from rich.text import Text
 
 from curate.differences import marked_differences
+from curate.streams import visible
+from curate.terminal import Output, json_line
 from pipelines.stages.cluster import STAGE as CLUSTER
 from schemas.errors import WrongCall
 
@@ -54,21 +54,20 @@ def show_cluster(run_dir: Path, wanted: str, as_json: bool) -> None:
     documents = cluster_members(run_dir, wanted)
     if as_json:
         for one in documents:
-            click.echo(json.dumps({**one, "text": one["text"][:SHOWN]}, ensure_ascii=False))
+            click.echo(json_line({**one, "text": one["text"][:SHOWN]}))
         return
-    console = Console(highlight=False)
+    console = Output()
     first = documents[0]
     for one in documents:
         facts = ", ".join(f"{key} {one[key]}" for key in ("authority", "edition", "published") if one[key])
-        console.print(f"[bold]{one['table']}[/bold] {one['id']}  {one['source']}  {one['uri']}  {facts}")
+        console.print(Text(one["table"], "bold"), visible(f"{one['id']}  {one['source']}  {one['uri']}  {facts}"))
         if one["drop_reason"]:
-            console.print(f"  {one['dropped_by']}: {one['drop_reason']}")
+            console.print(visible(f"  {one['dropped_by']}: {one['drop_reason']}"))
         left, right = marked_differences(first["text"][:SHOWN], one["text"][:SHOWN])
         line = Text()
         for differs, text in right if one is not first else [(False, first["text"][:SHOWN])]:
-            line.append(
-                f"[{text.strip()}] " if differs and not console.is_terminal else text, "reverse" if differs else ""
-            )
+            marked = f"[{text.strip()}] " if differs and not console.is_terminal else text
+            line.append(visible(marked), "reverse" if differs else "")
         console.print(line)
         missing = sum(len(text) for differs, text in left if differs)
         if one is not first:

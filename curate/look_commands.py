@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import polars as pl
 
+from curate.terminal import cell, json_line, print_frame, say
+from schemas.condition import QUOTED
 from schemas.errors import WrongCall
+from schemas.nearest import nearest
 
 RUN = click.Path(path_type=Path, file_okay=False)
-TABLES = ("curated", "dropped", "quarantined")
-PREVIEW = 2000
+TABLES: Final = ("curated", "dropped", "quarantined")
+LEFT_OUT: Final = "left_out"  # the table of conversations that no shard holds; runs without conversations have none
+PREVIEW: Final = 10_000  # characters of a document's text
+CANDIDATES: Final = 5  # ids shown where a prefix fits several
+READS_FILES: Final = re.compile(r"\b(?:read|scan)_\w+", re.IGNORECASE)
+UNKNOWN_TABLE: Final = re.compile(r"relation '([^']+)' was not found")
 
 
 def table(run_dir: Path, name: str) -> pl.LazyFrame:
@@ -28,16 +35,18 @@ def table(run_dir: Path, name: str) -> pl.LazyFrame:
 @click.option("--id", "document", help="Show one document whole, wherever it is (a prefix of the id is enough).")
 @click.option("--dropped", "step", help="List what STEP dropped, with reasons.")
 @click.option("--quarantined", is_flag=True, help="List the inputs that could not be read.")
+@click.option("--left-out", is_flag=True, help="List the conversations that are in no shard, with reasons.")
 @click.option("--cluster", help="Show a cluster of duplicates (by the id of any member), with the differences.")
 @click.option("--authority", is_flag=True, help="Table of grades by source, with the reasons.")
-@click.option("--sql", help="A query over the tables curated, dropped and quarantined.")
-@click.option("--limit", default=20, show_default=True, help="Rows to show.")
+@click.option("--sql", help="A query over the tables curated, dropped, quarantined and, with conversations, left_out.")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows to show.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of tables.")
 def inspect_command(
     run_dir: Path,
     document: str | None,
     step: str | None,
     quarantined: bool,
+    left_out: bool,
     cluster: str | None,
     authority: bool,
     sql: str | None,
@@ -55,76 +64,98 @@ def inspect_command(
       curate inspect runs/demo --authority
       curate inspect runs/demo --sql "select source, avg(scores.words) as words from curated group by source"
     """
-    if document:
+    selections = {"--id": document, "--dropped": step, "--quarantined": quarantined}
+    selections |= {"--left-out": left_out, "--cluster": cluster, "--authority": authority, "--sql": sql}
+    asked = [name for name, value in selections.items() if value not in (None, False)]
+    if len(asked) > 1:
+        raise WrongCall(f"{' and '.join(asked)} select different things; give one of them")
+    if document is not None:
         _show_document(run_dir, document, as_json)
-    elif step:
-        rows = table(run_dir, "dropped").filter(pl.col("dropped_by") == step)
-        columns = ["id", "source", "uri", "title", "drop_reason"]
-        frame = rows.select(columns).head(limit).collect()
-        if frame.is_empty():
-            known = table(run_dir, "dropped").select(pl.col("dropped_by").unique().sort()).collect().to_series()
-            raise WrongCall(f"no document was dropped by '{step}'; steps that dropped some: {', '.join(known)}")
-        _print(frame, as_json)
+    elif step is not None:
+        print_frame(_dropped_by(run_dir, step, limit), as_json)
     elif quarantined:
-        _print(table(run_dir, "quarantined").head(limit).collect(), as_json)
-    elif cluster:
+        print_frame(table(run_dir, "quarantined").head(limit).collect(), as_json)
+    elif left_out:
+        print_frame(table(run_dir, LEFT_OUT).head(limit).collect(), as_json)
+    elif cluster is not None:
         from curate.cluster_view import show_cluster
 
         show_cluster(run_dir, cluster, as_json)
     elif authority:
         from curate.report_quality import grades_by_source
 
-        _print(grades_by_source(table(run_dir, "curated")), as_json)
-    elif sql:
-        context = pl.SQLContext({name: table(run_dir, name) for name in TABLES}, eager=True)
-        try:
-            frame = context.execute(sql)
-        except Exception as error:
-            raise WrongCall(f"the query fails: {str(error).splitlines()[0]}") from None
-        _print(frame.head(limit) if "limit" not in sql.lower() else frame, as_json)
+        print_frame(grades_by_source(table(run_dir, "curated")), as_json)
+    elif sql is not None:
+        print_frame(_queried(run_dir, sql, limit), as_json)
     else:
         _summary(run_dir, as_json)
 
 
-def _print(frame: pl.DataFrame, as_json: bool) -> None:
-    if as_json:
-        for row in frame.iter_rows(named=True):
-            click.echo(json.dumps(row, ensure_ascii=False, default=str))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(*frame.columns)
-    for values in frame.iter_rows():
-        shown.add_row(*[_cell(value) for value in values])
-    Console().print(shown)
+def _dropped_by(run_dir: Path, step: str, limit: int) -> pl.DataFrame:
+    rows = table(run_dir, "dropped").filter(pl.col("dropped_by") == step)
+    frame = rows.select("id", "source", "uri", "title", "drop_reason").head(max(limit, 1)).collect()
+    if frame.is_empty():
+        known = table(run_dir, "dropped").select(pl.col("dropped_by").unique().sort()).collect().to_series()
+        raise WrongCall(f"no document was dropped by '{step}'; steps that dropped some: {', '.join(known)}")
+    return frame.head(limit)
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.4g}"
-    text = "" if value is None else str(value)
-    return text if len(text) <= 200 else text[:199] + "…"
+def _queried(run_dir: Path, sql: str, limit: int) -> pl.DataFrame:
+    """Rows of a query over the run's own tables; at most `limit`, unless the query sets one itself."""
+    bare = QUOTED.sub("''", sql)
+    if found := READS_FILES.search(bare):
+        raise WrongCall(f"`{found.group()}` is not allowed: a query sees the tables of the run alone")
+    names = [*TABLES, *([LEFT_OUT] if (run_dir / LEFT_OUT).exists() else [])]
+    context = pl.SQLContext({name: table(run_dir, name) for name in names}, eager=True)
+    try:
+        frame = context.execute(sql)
+    except Exception as error:
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        unknown = UNKNOWN_TABLE.search(message)
+        hint = nearest(unknown[1], names) if unknown else ""
+        raise WrongCall(f"the query fails: {message}{hint}") from None
+    return frame if re.search(r"\blimit\b", bare, re.IGNORECASE) else frame.head(limit)
+
+
+def found_document(run_dir: Path, wanted: str) -> tuple[str, dict[str, Any]]:
+    """The table that holds a document, and its row; `wanted` is its id, or as much of it as fits no other."""
+    if not wanted:
+        raise WrongCall("an id is needed, or the beginning of one")
+    rows = [
+        (name, row)
+        for name in ("curated", "dropped")
+        for row in table(run_dir, name).filter(pl.col("id").str.starts_with(wanted)).head(1000).collect().to_dicts()
+    ]
+    exact = [one for one in rows if one[1]["id"] == wanted]
+    if not rows:
+        raise WrongCall(f"no document of {run_dir} has an id that begins with '{wanted}'")
+    if len(rows) > 1 and not exact:
+        ids = ", ".join(sorted(row["id"] for _, row in rows)[:CANDIDATES])
+        told = f"{len(rows)} documents" if len(rows) < 1000 else "1,000 documents or more"
+        raise WrongCall(
+            f"{told} have an id that begins with '{wanted}': {ids}{', …' if len(rows) > CANDIDATES else ''}"
+        )
+    return (exact or rows)[0]
 
 
 def _show_document(run_dir: Path, wanted: str, as_json: bool) -> None:
-    for name in ("curated", "dropped"):
-        rows = table(run_dir, name).filter(pl.col("id").str.starts_with(wanted)).head(1).collect()
-        if rows.height:
-            row = rows.row(0, named=True)
-            if as_json:
-                click.echo(json.dumps({"table": name, **row}, ensure_ascii=False, default=str))
-                return
-            click.echo(f"{name}: {row['id']}")
-            for key, value in row.items():
-                if key not in ("text", "id", "scores") and value not in (None, [], False):
-                    click.echo(f"  {key}: {value}")
-            scores = {key: round(value, 4) for key, value in (row["scores"] or {}).items() if value is not None}
-            click.echo(f"  scores: {scores}")
-            click.echo()
-            click.echo(row["text"] if len(row["text"]) < PREVIEW * 5 else row["text"][: PREVIEW * 5] + "\n…")
-            return
-    raise WrongCall(f"no document of {run_dir} has an id that begins with '{wanted}'")
+    name, row = found_document(run_dir, wanted)
+    if as_json:
+        click.echo(json_line({"table": name, **row}))
+        return
+    say(f"{name}: {row['id']}")
+    for key, value in row.items():
+        if key not in ("text", "id", "scores") and value not in (None, [], False):
+            say(f"  {key}: {cell(value, PREVIEW)}")
+    scores = {key: round(value, 4) for key, value in (row["scores"] or {}).items() if value is not None}
+    say(f"  scores: {scores}")
+    say()
+    text = row["text"]
+    say(
+        text
+        if len(text) <= PREVIEW
+        else f"{text[:PREVIEW]}\n… {len(text) - PREVIEW:,} characters more; --json shows all"
+    )
 
 
 def _summary(run_dir: Path, as_json: bool) -> None:
@@ -133,7 +164,7 @@ def _summary(run_dir: Path, as_json: bool) -> None:
     manifest = load_manifest(run_dir)
     counts = manifest.counts
     if as_json:
-        click.echo(json.dumps({"digest": manifest.digest, **counts.model_dump(mode="json")}, ensure_ascii=False))
+        click.echo(json_line({"digest": manifest.digest, **counts.model_dump(mode="json")}))
         return
     click.echo(f"{manifest.name}  digest {manifest.digest}")
     click.echo(
@@ -147,9 +178,11 @@ def _summary(run_dir: Path, as_json: bool) -> None:
     ):
         rows = [{title: name, **one.model_dump()} for name, one in totals.items()]
         if rows:
-            _print(pl.DataFrame(rows), as_json=False)
+            print_frame(pl.DataFrame(rows), as_json=False)
     if counts.dropped:
-        _print(pl.DataFrame({"dropped by": list(counts.dropped), "documents": list(counts.dropped.values())}), False)
+        print_frame(
+            pl.DataFrame({"dropped by": list(counts.dropped), "documents": list(counts.dropped.values())}), False
+        )
 
 
 @click.command("report")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from curate.plots import line_plot
+from curate.terminal import json_line
 from storage.publishing import write_text
 
 SIDE, TOP, HIGH = 420, 28, 364  # of the triangle, in the units of its picture
@@ -41,7 +41,7 @@ def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
     ratios = chosen(config, trials)
     page = out / "ratios.html"
     write_text(page, ratios_page(config.name, config.groups, trials, ratios))
-    click.echo(json.dumps(ratios, ensure_ascii=False))
+    click.echo(json_line(ratios))
     click.echo(f"every trial: {page}", err=True)
 
 

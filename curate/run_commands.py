@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curate.terminal import json_line
 from schemas.errors import EXIT_FAILED, EXIT_TOO_MUCH_QUARANTINED
 from schemas.manifest import Manifest
 
@@ -96,7 +96,7 @@ def run_command(
         print_profile(run_dir)
     told = summary_of(manifest)
     if as_json:
-        click.echo(json.dumps(told))
+        click.echo(json_line(told))
     else:
         click.echo(
             f"read {told['read']:,}  curated {told['curated']:,}  dropped {told['dropped']:,}  "
@@ -172,7 +172,7 @@ def plan_command(recipe: Path, data: Path | None, as_json: bool) -> None:
     loaded, plan = planned(recipe, data)
     stages = list(planned_stages(unwritten(loaded, plan, classifier_recipes(loaded, recipe))))
     if as_json:
-        click.echo(json.dumps({**plan.as_json(), "stages": stages}, ensure_ascii=False))
+        click.echo(json_line({**plan.as_json(), "stages": stages}))
         return
     print_plan(loaded, plan, stages)
 
@@ -236,7 +236,7 @@ def verify_command(run_dir: Path, against: Path | None, as_json: bool) -> None:
     if against is not None:
         difference = first_difference(run_dir, against)
         if as_json:
-            click.echo(json.dumps({"equal": difference is None, "difference": difference}))
+            click.echo(json_line({"equal": difference is None, "difference": difference}))
         else:
             click.echo(difference or f"every stage of {run_dir} and {against} wrote the same bytes")
         if difference:
@@ -245,6 +245,6 @@ def verify_command(run_dir: Path, against: Path | None, as_json: bool) -> None:
 
     checked = sum(1 for _ in verify(run_dir))
     if as_json:
-        click.echo(json.dumps({"files": checked, "ok": True}))
+        click.echo(json_line({"files": checked, "ok": True}))
     else:
         click.echo(f"ok: {checked} files match the manifest")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
+from curate.terminal import json_line, say
 from schemas.errors import WrongCall
 
 
@@ -45,10 +45,10 @@ def similar_command(
     else:
         found = similar_to_document(run, str(document), most, min_similarity)
     if as_json:
-        click.echo(json.dumps({"results": found}, ensure_ascii=False))
+        click.echo(json_line({"results": found}))
         return
     for one in found:
-        click.echo(f"{one['similarity']:.2f}  {one['id']}  {one['source']}  {one['title'] or one['uri']}")
+        say(f"{one['similarity']:.2f}  {one['id']}  {one['source']}  {one['title'] or one['uri']}")
     if not found:
         click.echo("no document shares a band with it", err=True)
 

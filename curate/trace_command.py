@@ -9,9 +9,11 @@ from typing import Any
 import click
 import polars as pl
 
-from curate.look_commands import RUN, table
+from curate.look_commands import LEFT_OUT, RUN, found_document, table
+from curate.terminal import json_line
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
+from schemas.nearest import nearest
 from storage.json_files import read_json
 
 
@@ -73,9 +75,14 @@ def _wanted(run_dir: Path, document: str | None, shard: str | None, row: int | N
     if (document is None) == (shard is None or row is None):
         raise WrongCall("give --document, or --shard and --row, or --step and --checkpoint, or --list")
     if document is not None:
-        return document
+        return str(found_document(run_dir, document)[1]["id"])
     from tokenization.shards import open_shard
 
+    manifest = load_manifest(run_dir)
+    parts = [part for mixture in manifest.mixtures.values() for part in mixture.components.values()]
+    known = [one.path for part in parts for one in part.shards]
+    if shard not in known:
+        raise WrongCall(f"the manifest of {run_dir} names no shard '{shard}'{nearest(str(shard), known)}")
     opened = open_shard(run_dir / str(shard))
     assert row is not None
     if row >= opened.num_rows:
@@ -93,9 +100,21 @@ def _trace_document(run_dir: Path, document: str, model: Path | None) -> None:
         raise WrongCall(f"no document of {run_dir} has the id '{document}'")
     shards = [place.told() for place in places]
     told: dict[str, Any] = {"document": found, "shards": shards, "manifest": manifest.digest}
+    if not shards:
+        told["in_no_shard"] = _why_in_no_shard(run_dir, found)
     if model is not None:
         told["steps"] = _steps_of(model, run_dir, places, document)
-    click.echo(json.dumps(told, ensure_ascii=False, indent=2, default=str))
+    click.echo(json_line(told, indent=2))
+
+
+def _why_in_no_shard(run_dir: Path, document: dict[str, Any]) -> str:
+    if document["table"] == "dropped":
+        return f"dropped by {document['dropped_by']}: {document['drop_reason']}"
+    if any((run_dir / LEFT_OUT).glob("*.parquet")):
+        rows = table(run_dir, LEFT_OUT).filter(pl.col("id") == document["id"]).collect()
+        if rows.height:
+            return f"left out: {rows['why'][0]}"
+    return "no component of a mixture takes it"
 
 
 def _steps_of(model: Path, run_dir: Path, places: list[Any], document: str) -> list[int]:
@@ -125,7 +144,7 @@ def _trace_rollouts(run_dir: Path, model: Path, step: int) -> None:
             **decisions.get(prompt, {}),
             "rollouts": answers,
         }
-        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+        click.echo(json_line(told))
 
 
 def _trace_step(run_dir: Path, model: Path, step: int) -> None:
@@ -144,9 +163,14 @@ def _trace_step(run_dir: Path, model: Path, step: int) -> None:
     decisions = _decisions(run_dir, ids, partitions)
     for one in ids:
         samples = sorted({row["sample"] for row in batch if row["document"] == one})
-        component = next(row["component"] for row in batch if row["document"] == one)
-        told = {"document": one, "component": component, "samples": samples, **decisions.get(one, {})}
-        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+        components = sorted({row["component"] for row in batch if row["document"] == one})
+        told = {
+            "document": one,
+            "component": components[0] if len(components) == 1 else components,
+            "samples": samples,
+            **decisions.get(one, {}),
+        }
+        click.echo(json_line(told))
 
 
 def _trace_list(run_dir: Path, listed: Path) -> None:
@@ -158,7 +182,7 @@ def _trace_list(run_dir: Path, listed: Path) -> None:
     gone = withdrawn_documents(columns, read_withdrawn(listed, listed.name), ())
     held = held_by(run_dir, manifest, gone["id"].to_list())
     for named in gone.iter_rows(named=True):
-        click.echo(json.dumps({**named, "shards": held.get(named["id"], [])}, ensure_ascii=False))
+        click.echo(json_line({**named, "shards": held.get(named["id"], [])}))
 
 
 def _decisions(run_dir: Path, ids: list[str], partitions: set[int]) -> dict[str, dict[str, Any]]:

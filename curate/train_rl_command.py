@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from curate.terminal import json_line
 
 
 @click.group("rl")
@@ -135,7 +136,7 @@ def label_command(
         raise WrongCall(f"--url: {error.errors()[0]['msg']}") from None
     told = label_packet(packet, to, endpoint, votes, Ledger(to.with_name(f"{to.stem}-judgements")))
     if as_json:
-        click.echo(json.dumps(asdict(told)))
+        click.echo(json_line(asdict(told)))
     click.echo(f"{told.pairs} pairs: {told.preferred} preferred, {told.ties} ties, {told.unread} unreadable", err=True)
     if told.agreed is not None:
         kappa = "" if told.kappa is None else f", kappa {told.kappa:.2f}"
@@ -166,7 +167,7 @@ def rescore_command(model: Path, manifest: Path | None, as_json: bool) -> None:
     for one in rescored(model, manifest):
         answers, others = answers + one.answers, others + len(one.changed)
         if as_json:
-            click.echo(json.dumps(asdict(one), ensure_ascii=False))
+            click.echo(json_line(asdict(one)))
         elif one.changed:
             first = one.changed[0]
             click.echo(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
+from curate.terminal import json_line
 from schemas.errors import WrongCall
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -39,7 +39,7 @@ def list_command(as_json: bool) -> None:
         for name, one in VERIFIERS.items()
     ]
     if as_json:
-        click.echo(json.dumps({"verifiers": told}, ensure_ascii=False))
+        click.echo(json_line({"verifiers": told}))
         return
     for one in told:
         click.echo(
@@ -98,15 +98,13 @@ def audit_command(
                 "extracted": verdict.extracted,
                 "why": verdict.why,
             }
-            lines.append(
-                json.dumps({**told, **({"flags": list(verdict.flags)} if verdict.flags else {})}, ensure_ascii=False)
-            )
+            lines.append(json_line({**told, **({"flags": list(verdict.flags)} if verdict.flags else {})}))
             if kind in ("false_accept", "false_reject", "failed") and not as_json:
                 click.echo(f"{kind}: {case.id}, {verdict.state} for {case.expected}: {verdict.why}", err=True)
     if out_file:
         write_text(out_file, "\n".join(lines) + "\n")
     if as_json:
-        click.echo(json.dumps(audit.told(), ensure_ascii=False))
+        click.echo(json_line(audit.told()))
         return
     rejectable = sum(one.expected == "right" for one in cases)
     counts = audit.kinds

@@ -55,6 +55,7 @@ def finish(run: RunFolder) -> Manifest:
         inputs=_inputs(run),
         mixtures=_mixtures(run),
         files=_files(run),
+        beside=_beside(run),
     ).sealed()
     if counts.read != counts.curated + sum(counts.dropped.values()):
         raise CurateError(f"{run.path}: counts do not add up: {counts}; this is an error of the program")
@@ -79,7 +80,7 @@ def clear_away(run: RunFolder) -> None:
     wanted = {run.path / path for stage in in_order() for path in files_of(run, stage.name)}
     wanted |= {marker(run, stage.name, task) for stage in in_order() for task in stage.tasks(run)}
     folders = [run.path / "stages" / stage.name for stage in in_order()]
-    folders += [run.path / name for name in (*curate.FOLDERS, "shards")]
+    folders += [run.path / name for name in (*curate.FOLDERS, "shards", tokens.LEFT_OUT)]
     for folder in folders:
         for path in files_below(folder):
             if path not in wanted:
@@ -245,3 +246,15 @@ def _files(run: RunFolder) -> list[FileEntry]:
         for path in sorted(rows)
         if path.startswith(f"{folder}/")
     ]
+
+
+def _beside(run: RunFolder) -> dict[str, str]:
+    """SHA-256 of the files, beside tables and shards, that readers of a run go by."""
+    files = files_of(run, tokenizer.STAGE)
+    files |= {
+        path: told for path, told in files_of(run, tokens.STAGE).items() if path.startswith(f"{tokens.LEFT_OUT}/")
+    }
+    if run.recipe.decontaminate is not None:
+        files |= files_of(run, curate.STAGE, ".hits.parquet")
+    kept = (path for path in sorted(files) if path != tokenizer.TOKENIZER_FILE)
+    return {path: files[path][1] for path in kept if not path.startswith(f"stages/{tokenizer.STAGE}/")}

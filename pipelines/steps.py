@@ -217,7 +217,7 @@ def _chosen(frame: pl.DataFrame, where: str) -> pl.Series:
 
 
 def check_conditions(calls: Sequence[StepCall]) -> Iterator[tuple[int, WrongCall]]:
-    """Index of each step whose `where` is no condition over the columns and scores that there are before it, and why."""
+    """Index of each step whose `where` is no condition over the columns and scores known before it, and why."""
     known = score_names(())
     for index, call in enumerate(calls):
         if call.where is not None:

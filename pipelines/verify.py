@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
-from pipelines.run_folder import RunFolder
+from pipelines.run_folder import RunFolder, recipe_digest
 from pipelines.stage import in_order
 from pipelines.stages.curate import FOLDERS
-from schemas.errors import CurateError
+from pipelines.stages.tokens import LEFT_OUT
+from schemas.errors import CurateError, WrongCall
 from schemas.manifest import Manifest, load_manifest
 from storage.columnar import parquet_rows
 from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json
-from storage.places import Place
+from storage.places import Place, files_below
 from tokenization.shards import open_shard
+
+# Folders of which other commands read every file.
+READ_WHOLE: Final = (*FOLDERS, LEFT_OUT, "shards", "tokenizer")
 
 
 def verify(folder: Place) -> Iterator[str]:
@@ -29,7 +33,35 @@ def verify(folder: Place) -> Iterator[str]:
         checks = pool.map(lambda one: _verify_file(base, *one), listed)
         for (name, _, _), _ in zip(listed, checks, strict=True):
             yield name
+    _verify_recipe(base, manifest)
+    _verify_nothing_else(base, {name for name, _, _ in listed})
     _verify_counts(base, manifest)
+
+
+def _verify_recipe(base: Place, manifest: Manifest) -> None:
+    """The recipe beside the manifest must be the one that it names; a manifest that was taken out alone has none."""
+    path = base / "recipe.yaml"
+    if not path.exists():
+        return
+    run = RunFolder(base)
+    try:
+        found = recipe_digest(run.recipe, run.classifier_recipes)
+    except WrongCall as error:
+        raise CurateError(f"{path} differs: it is no recipe any more: {error}") from None
+    if found != manifest.recipe_digest:
+        raise CurateError(f"{path} differs: it is not the recipe that the manifest names")
+
+
+def _verify_nothing_else(base: Place, known: set[str]) -> None:
+    """No file that the manifest does not name may lie where other commands and trainers read all there is."""
+    for folder in READ_WHOLE:
+        for path in files_below(base / folder):
+            name = path.relative_to(base).as_posix()
+            if name not in known and not path.name.startswith("."):
+                raise CurateError(
+                    f"{path} is not of this run: the manifest does not name it, and commands that read {folder}/ "
+                    "would read it too; move it elsewhere"
+                )
 
 
 def _listed(manifest: Manifest) -> Iterator[tuple[str, int | None, str]]:
@@ -37,6 +69,8 @@ def _listed(manifest: Manifest) -> Iterator[tuple[str, int | None, str]]:
     yield manifest.tokenizer.file, None, manifest.tokenizer.digest
     for entry in manifest.files:
         yield entry.path, entry.bytes, entry.sha256
+    for path, digest in manifest.beside.items():
+        yield path, None, digest
     for mixture in manifest.mixtures.values():
         for component in mixture.components.values():
             for shard in component.shards:

@@ -1,7 +1,7 @@
 """Conditions of recipes: one SQL expression over the columns of one table, checked before anything is read.
 
 An expression is all that a condition may be. polars reads files from within a sub-query (`read_csv`), so a recipe
-from elsewhere could choose documents by what lies on this machine; and an aggregate would see the batch, not the corpus.
+from elsewhere could choose documents by what lies on this machine; and an aggregate would see a batch.
 """
 
 from __future__ import annotations

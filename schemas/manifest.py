@@ -131,11 +131,15 @@ class Manifest(Part):
     inputs: dict[str, dict[str, str]] = {}
     mixtures: dict[str, MixtureShards]
     files: list[FileEntry]
+    # SHA-256 of what else other commands read: the tokenizer's configuration and chat template,
+    # overlaps with benchmarks, conversations that are in no shard.
+    beside: dict[str, str] = {}
 
     def content_digest(self) -> str:
         """SHA-256 of the manifest's content in canonical JSON."""
         # Manifests of before these digests were kept have none, and keep their own digest.
-        left_out: dict[str, Any] = dict.fromkeys((*NOT_CONTENT, *(() if self.inputs else ("inputs",))), True)
+        unset = [name for name in ("inputs", "beside") if not getattr(self, name)]
+        left_out: dict[str, Any] = dict.fromkeys((*NOT_CONTENT, *unset), True)
         if self.tokenizer.begin_of_text is None:
             left_out["tokenizer"] = {"begin_of_text", "begin_of_text_id"}
         return canonical_digest(self.model_dump(mode="json", exclude=left_out))

@@ -11,8 +11,8 @@ import polars as pl
 
 from pipelines.steps import BoundStep, bind_calls, run_steps, score_names
 from schemas.classifier import ClassifierRecipe, LabelledSource
-from schemas.document import document_columns
 from schemas.condition import checked_expression
+from schemas.document import document_columns
 from schemas.errors import CurateError, WrongCall
 from sources.inputs import InputFile, check_unchanged
 from sources.reading import read_frames

@@ -16,7 +16,7 @@ from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, partitions, stage
 from pipelines.stages.curate import STAGE as CURATE
 from pipelines.stages.tokenizer import STAGE as TOKENIZER
-from pipelines.stages.tokenizer import chat_template, run_tokenizer
+from pipelines.stages.tokenizer import chat_template, holds_conversations, run_tokenizer
 from pipelines.steps import text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.conversation import turns_in
@@ -30,6 +30,9 @@ from tokenization.preferences import encode_pairs, pairs_of
 from tokenization.shards import GRADES, lists_of, shuffle_keys
 
 STAGE: Final = "tokens"
+# Conversations, prompts and pairs of the corpus that are in no shard, and why.
+LEFT_OUT: Final = "left_out"
+LEFT_OUT_COLUMNS: Final = pl.Schema({name: pl.String() for name in ("id", "source", "uri", "title", "why")})
 COUNTED_BY: Final = ("source", "source_type", "language", "authority", "licence")
 COUNTED: Final = {
     "id": pl.String(),
@@ -40,7 +43,12 @@ COUNTED: Final = {
 
 
 def _writes(run: RunFolder, task: str) -> list[Place]:
-    return [run.stage_file(STAGE, f"{task}.arrow"), run.stage_file(STAGE, f"{task}.counts.parquet")]
+    left_out = [_left_out_path(run, task)] if holds_conversations(run) else []
+    return [run.stage_file(STAGE, f"{task}.arrow"), run.stage_file(STAGE, f"{task}.counts.parquet"), *left_out]
+
+
+def _left_out_path(run: RunFolder, task: str) -> Place:
+    return run.path / LEFT_OUT / f"{task}.parquet"
 
 
 def _settings(run: RunFolder, task: str) -> dict[str, Any]:
@@ -59,6 +67,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 @stage(
     STAGE,
     title="tokenize",
+    version=2,
     after=(TOKENIZER,),
     tasks=partitions,
     reads=lambda run, task: [
@@ -74,6 +83,7 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     template = chat_template(run)
     tables: list[pa.Table] = []
     tokens_of: list[pl.DataFrame] = []
+    left_out: list[pl.DataFrame] = []
     watch = Stopwatch()
     talks = Counter({"conversations": 0, "learned_tokens": 0, "cut": 0, "left_out": 0})
     for frame in parquet_frames(run.path / "curated" / f"{task}.parquet"):
@@ -99,14 +109,28 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
             columns.update(pairs.columns())
         tables.append(pa.table({**columns, "input_ids": lists_of(ids, np.int32), "turns": lists_of(turns, np.int16)}))
         tokens_of.append(_counted(frame, lengths))
+        left_out.append(_left_out(frame, lengths, run))
     counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
     write_parquet(run.stage_file(STAGE, f"{task}.counts.parquet"), counted.select("id", "tokens"))
+    if holds_conversations(run):
+        write_parquet(_left_out_path(run, task), pl.concat([pl.DataFrame(schema=LEFT_OUT_COLUMNS), *left_out]))
     table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
     table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
     write_arrow(run.stage_file(STAGE, f"{task}.arrow"), iter([table]), table.schema)
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded(), encoder=run_tokenizer(run).backend)
     tokens = int(counted["tokens"].sum())
     return {"documents": counted.height, "tokens": tokens, **talks, "totals": totals_of(counted)}
+
+
+def _left_out(frame: pl.DataFrame, lengths: npt.NDArray[np.int64], run: RunFolder) -> pl.DataFrame:
+    """Rows that no shard holds since they are too long: `LEFT_OUT_COLUMNS`."""
+    wanted = run.recipe.conversations
+    how = f"longer than {wanted.max_tokens} tokens (conversations.max_tokens)"
+    cut = pl.lit(f"not even its first answer fits: {how}" if wanted.too_long == "cut" else how)
+    is_talk = ~prompts_of(frame) & ~pairs_of(frame)
+    gone = pl.Series(lengths == 0) & frame["conversation"].is_not_null()
+    why = pl.when(is_talk).then(cut).otherwise(pl.lit(how))
+    return frame.with_columns(why=why).filter(gone).select(LEFT_OUT_COLUMNS.names()).cast(LEFT_OUT_COLUMNS)
 
 
 def totals_of(counted: pl.DataFrame) -> dict[str, dict[str, list[int]]]:

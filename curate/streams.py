@@ -1,0 +1,48 @@
+"""Standard output and error: closed ones, those that know only ASCII, and characters that steer a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import select
+import sys
+from typing import Final
+
+# C0 and C1 controls but tab and line feed; line and paragraph separators; marks, embeddings, overrides and isolates
+# of direction (Unicode Standard Annex 9, section 2).
+UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""The text with characters that steer a terminal written out, as `\x1b` and `\u202e`."""
+    return UNSEEN.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def open_streams() -> None:
+    """Closed streams swallow what is written; letters that a stream cannot encode are written out, not refused."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def output_is_read() -> bool:
+    """Whether anyone still reads standard output."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def forget_output() -> None:
+    """Nothing that still waits in the buffer of a closed standard output is written at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
