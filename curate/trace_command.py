@@ -174,12 +174,12 @@ def _trace_step(run_dir: Path, model: Path, step: int) -> None:
 
 
 def _trace_list(run_dir: Path, listed: Path) -> None:
-    from pipelines.earlier import withdrawn_documents
+    from pipelines.earlier import TOLD, withdrawn_documents
     from pipelines.withdrawn import held_by, read_withdrawn
 
     manifest: Manifest = load_manifest(run_dir)
-    columns = table(run_dir, "curated").select("id", "doi", "licence", "uri").collect()
-    gone = withdrawn_documents(columns, read_withdrawn(listed, listed.name), ())
+    columns = table(run_dir, "curated").select(*TOLD).collect()
+    gone = withdrawn_documents(columns, read_withdrawn(listed, listed.name).names, ())
     held = held_by(run_dir, manifest, gone["id"].to_list())
     for named in gone.iter_rows(named=True):
         click.echo(json_line({**named, "shards": held.get(named["id"], [])}))

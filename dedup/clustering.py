@@ -109,9 +109,15 @@ BEST_FIRST: Final = (
     pl.col("superseded").fill_null(False),
     pl.col("authority").fill_null("F"),
     -pl.col("quality").fill_null(0.0),
-    pl.col("edition").fill_null("").rank("dense", descending=True),
+    # Numbers and years cannot be held against each other: there the date decides.
+    pl.when(pl.col("scheme").drop_nulls().n_unique().over("root") == 1)
+    .then("edition_key")
+    .otherwise(None)
+    .fill_null("")
+    .rank("dense", descending=True),
     pl.col("published").fill_null("").rank("dense", descending=True),
     -pl.col("characters"),
+    pl.col("held").not_(),  # what comes again unchanged replaces nothing
     pl.col("id"),
     pl.col("row"),
 )
@@ -121,8 +127,9 @@ def choose(clusters: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
     """Decide for every clustered document whether it stays.
 
     `clusters` has row and root; `candidates` has row, id, exact, superseded, authority (A best),
-    quality, edition, published, characters. The best by (not superseded, authority, quality, newest
-    edition, newest publication, longest, id) is kept. Returns the columns of `DECISIONS` but for
+    quality, scheme and edition_key (`dedup.editions.parsed`), published, characters, and held: whether an earlier
+    delivery brought it. The best by (not superseded, authority, quality, newest edition, newest publication, longest,
+    held, id) is kept. Returns the columns of `DECISIONS` but for
     `superseded_by`, sorted by row; `dropped_by` is null for the kept one.
     """
     joined = clusters.join(candidates, on="row")
@@ -200,13 +207,3 @@ def _is_near(row: dict[str, Any], kept: dict[str, Any]) -> bool:
 def _other_facts(row: dict[str, Any], kept: dict[str, Any]) -> list[str]:
     one, other = row.get("facts"), kept.get("facts")
     return [] if one is None or other is None else others(one, other)
-
-
-def superseded(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose series has a newer edition: columns row, series and newest (the edition).
-
-    `candidates` has row, series, edition; documents without either belong to no series.
-    """
-    known = candidates.drop_nulls(["series", "edition"])
-    newest = known.with_columns(newest=pl.col("edition").max().over("series"))
-    return newest.filter(pl.col("edition") < pl.col("newest")).select("row", "series", "newest")

@@ -12,40 +12,10 @@ from typing import Final
 
 import polars as pl
 
+from dedup.editions import EDITION, edition_number
 from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
 
-CHINESE_NUMBERS: Final = {char: number for number, char in enumerate("零一二三四五六七八九十")}
-ORDINALS: Final = {
-    name: number
-    for number, name in enumerate(
-        [
-            "first",
-            "second",
-            "third",
-            "fourth",
-            "fifth",
-            "sixth",
-            "seventh",
-            "eighth",
-            "ninth",
-            "tenth",
-            "eleventh",
-            "twelfth",
-        ],
-        1,
-    )
-}
-# Words that say which edition a title is; what is left of the title names the series.
-EDITION: Final = re.compile(
-    r"(?i)[\s,，:：(（\[【-]*(?:"
-    r"第\s?(?P<zh>[\d一二三四五六七八九十]{1,3})\s?版|(?P<year_zh>(?:19|20)\d{2})\s?年?(?:版|修订版|修订|更新版|更新)|"
-    r"(?P<ordinal>\d{1,2})(?:st|nd|rd|th)\s(?:edition|ed\.?|revision)|"
-    rf"(?P<word>{'|'.join(ORDINALS)})\s(?:edition|revision)|"
-    r"(?:version|ver\.?|v|edition|revision|rev\.?)\s?(?P<number>\d{1,3}(?:\.\d{1,3}){0,2})|"
-    r"(?:revised|updated?|edition)\s(?:in\s)?(?P<revised>(?:19|20)\d{2})|(?P<year>(?:19|20)\d{2})(?:\s(?:edition|update|revision|guidelines?))?"
-    r")[)）\]】]*\s*"
-)
 FILE_VERSION: Final = re.compile(
     r"(?i)(?P<series>(?:chinaxiv|arxiv|medrxiv|biorxiv)?[-:]?\d{4,6}\.\d{4,5})v(?P<version>\d{1,3})"
 )
@@ -55,15 +25,8 @@ EDITION_DIGITS: Final = 8  # so that editions sort as text
 
 def edition_key(found: re.Match[str]) -> str:
     """The edition as a string that sorts: year or number, padded."""
-    named = {name: value for name, value in found.groupdict().items() if value}
-    name, value = next(iter(named.items()))
-    if name == "zh" and not value.isdigit():
-        digits = [CHINESE_NUMBERS[char] for char in value]
-        number = digits[0] if len(digits) == 1 else (digits[0] if digits[0] != 10 else 1) * 10 + (digits[-1] % 10)
-        value = str(number)
-    if name == "word":
-        value = str(ORDINALS[value.lower()])
-    return ".".join(part.zfill(EDITION_DIGITS if place == 0 else 3) for place, part in enumerate(value.split(".")))
+    parts = edition_number(found).split(".")
+    return ".".join(part.zfill(EDITION_DIGITS if place == 0 else 3) for place, part in enumerate(parts))
 
 
 def series_of_title(title: str) -> tuple[str, str] | None:

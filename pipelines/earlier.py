@@ -10,9 +10,12 @@ import polars as pl
 
 from pipelines.run_folder import RunFolder
 from pipelines.stages.cluster import STAGE as CLUSTER
+from pipelines.stages.cluster import named_by
 from pipelines.stages.curate import withdrawn
 from pipelines.stages.group import own_print_files
-from pipelines.withdrawn import held_by, withdrawn_why
+from pipelines.stages.read import STAGE as READ
+from pipelines.tasks import counts_of
+from pipelines.withdrawn import NAMES, held_by, withdrawn_why
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from schemas.recipe import Recipe
@@ -22,6 +25,7 @@ from storage.places import Place, resolved
 
 FILE: Final = "against.json"
 REPORT: Final = "earlier.json"
+TOLD: Final = ("id", "doi", "identifiers", "licence", "uri", "retracted")  # what is asked of earlier documents
 
 
 def check_earlier(recipe: Recipe, folders: Sequence[Place]) -> None:
@@ -32,6 +36,9 @@ def check_earlier(recipe: Recipe, folders: Sequence[Place]) -> None:
         missing = next((path for path in own_print_files(earlier) if not path.exists()), None)
         if missing:
             raise WrongCall(f"{folder} cannot be held against: {missing} is missing (its `stages/` folder was deleted)")
+        known = scan_parquet(own_print_files(earlier)).collect_schema() if own_print_files(earlier) else TOLD
+        if "identifiers" not in known:
+            raise WrongCall(f"{folder} was made by an older version of this program; run its recipe again there first")
         ours, theirs = recipe.dedup, earlier.recipe.dedup
         if (ours.exact, ours.minhash) != (theirs.exact, theirs.minhash):
             raise WrongCall(
@@ -67,28 +74,41 @@ def replaced_runs(run: RunFolder) -> list[RunFolder]:
 
 def report_earlier(run: RunFolder) -> dict[str, list[dict[str, Any]]]:
     """Write `earlier.json`: documents in earlier shards that this run's lists withdraw, or that it would not keep."""
-    lists = withdrawn(run) if run.recipe.withdrawn else pl.DataFrame(schema={"value": pl.String, "list": pl.String})
+    lists = withdrawn(run).names if run.recipe.withdrawn else pl.DataFrame(schema=NAMES)
+    retracted = own_retractions(run)
     licences = run.recipe.withdrawn.licences if run.recipe.withdrawn else []
     replaced = read_parquet(run.stage_file(CLUSTER, "replaced.parquet"))
     told: dict[str, list[dict[str, Any]]] = {"withdrawn": [], "replaced": []}
     for earlier in (*run.against, *replaced_runs(run)):
         manifest = load_manifest(earlier.path)
-        curated = (
-            scan_parquet(sorted((earlier.path / "curated").glob("*.parquet"), key=str))
-            .select("id", "doi", "licence", "uri")
-            .collect()
-        )
-        gone = withdrawn_documents(curated, lists, licences)
+        curated = scan_parquet(sorted((earlier.path / "curated").glob("*.parquet"), key=str)).select(*TOLD).collect()
+        gone = withdrawn_documents(curated, lists, licences, retracted)
         told["withdrawn"] += _placed(earlier.path, manifest, gone)
-        lost = curated.join(replaced.select("id", why="drop_reason"), on="id")
+        lost = curated.join(replaced.select("id", why="drop_reason").unique("id"), on="id")
         told["replaced"] += _placed(earlier.path, manifest, lost)
     write_json(run.path / REPORT, told)
     return told
 
 
-def withdrawn_documents(curated: pl.DataFrame, lists: pl.DataFrame, licences: Sequence[str]) -> pl.DataFrame:
-    """Documents that a list names or whose licence is withdrawn, with why; columns of `curated` and why."""
-    return curated.with_columns(why=withdrawn_why(curated, lists, licences)).filter(pl.col("why").is_not_null())
+def withdrawn_documents(
+    curated: pl.DataFrame, lists: pl.DataFrame, licences: Sequence[str], retracted: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Documents that a list names, whose licence is withdrawn, or that a notice retracts which was not known before.
+
+    `curated` has the columns `TOLD`; the result has them and why.
+    """
+    noticed = named_by(retracted) & ~pl.col("retracted").fill_null(False)
+    return (
+        curated.with_columns(why=withdrawn_why(curated, lists, licences))
+        .with_columns(why=pl.coalesce("why", pl.when(noticed).then(pl.lit("retracted by a notice that came later"))))
+        .filter(pl.col("why").is_not_null())
+        .select("id", "doi", "licence", "uri", "why")
+    )
+
+
+def own_retractions(run: RunFolder) -> list[str]:
+    """What notices of this run itself retract: DOIs and numbers of PubMed and PMC."""
+    return sorted({name for counts in counts_of(run, READ) for name in counts["retracts"]})
 
 
 def _placed(folder: Place, manifest: Manifest, documents: pl.DataFrame) -> list[dict[str, Any]]:

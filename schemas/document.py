@@ -49,6 +49,7 @@ READ_COLUMNS: Final[dict[str, pl.DataType]] = {
     "series": pl.String(),
     "edition": pl.String(),
     "doi": pl.String(),
+    "identifiers": pl.List(pl.String),  # `pmid:1`, `pmcid:pmc1`
     "publisher": pl.String(),
     "issn": pl.String(),
     "article_type": pl.String(),
@@ -91,10 +92,11 @@ def document_columns(score_names: Sequence[str]) -> dict[str, pl.DataType]:
     return {**read, "scores": scores_type(score_names), **DECISION_COLUMNS}
 
 
-def document_id(source: str, uri: str, place: str) -> str:
-    """A stable identity: 128 bits of BLAKE2b over source name, uri within it, and place in the file.
+def document_id(source: str, uri: str, place: str, content: str) -> str:
+    """A stable identity: 128 bits of BLAKE2b over source name, uri within it, place in the file, and what stands there.
 
-    The same on every machine and for every engine; it depends on no absolute path.
+    `content` is the digest of the record's own bytes: deliveries whose files have the same names hold other
+    documents. The same on every machine and for every engine; it depends on no absolute path.
     """
-    key = "\x1f".join((source, uri, place)).encode("utf-8", "surrogatepass")
+    key = "\x1f".join((source, uri, place, content)).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(key, digest_size=16).hexdigest()

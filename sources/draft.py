@@ -96,6 +96,7 @@ class Draft:
     issn: str | None = None
     article_type: str | None = None
     doi: str | None = None
+    identifiers: tuple[str, ...] = ()
     series: str | None = None
     edition: str | None = None
     retracted: bool = False

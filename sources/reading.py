@@ -12,6 +12,7 @@ import polars as pl
 
 from schemas.document import DECISION_COLUMNS, QUARANTINE_COLUMNS, READ_COLUMNS, document_id
 from schemas.errors import Unreadable
+from schemas.identifiers import doi_of
 from schemas.recipe import Source
 from sources.containers import open_members
 from sources.decoding import without_surrogates
@@ -110,7 +111,7 @@ def _of_member(draft: Draft, member: Blob) -> Draft:
 
 def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
     return {
-        "id": document_id(source.name, file.uri, draft.place),
+        "id": document_id(source.name, file.uri, draft.place, _content_digest(draft)),
         "text": without_surrogates(draft.text)[0],
         "title": without_surrogates(draft.title)[0] if draft.title else None,
         "source": source.name,
@@ -123,7 +124,8 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "published": draft.published,
         "series": draft.series,
         "edition": draft.edition,
-        "doi": draft.doi,
+        "doi": doi_of(draft.doi),
+        "identifiers": sorted(set(draft.identifiers)),
         "publisher": draft.publisher or source.publisher,
         "issn": draft.issn,
         "article_type": draft.article_type,
@@ -139,6 +141,11 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "drop_reason": draft.left_out,
         "edits": [{"step": "read", "what": what, "count": count} for what, count in draft.edits],
     }
+
+
+def _content_digest(draft: Draft) -> str:
+    """SHA-256 of the record's bytes; of its text where a reader has no bytes of the record alone."""
+    return draft.raw_sha256 or hashlib.sha256(draft.text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _frames(documents: list[dict[str, Any]], broken: list[Broken], source: Source) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -55,6 +55,7 @@ def print_columns(run: RunFolder) -> dict[str, pl.DataType]:
         "id": pl.String(),
         "exact": pl.String(),
         "doi": pl.String(),
+        "identifiers": pl.List(pl.String),
         "authority": pl.String(),
         "quality": pl.Float64(),
         "series": pl.String(),
@@ -87,6 +88,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 @stage(
     STAGE,
     title="annotate, filter, fingerprint",
+    version=2,
     after=(READ, "classifiers"),
     tasks=partitions,
     reads=lambda run, task: [Outputs(READ, task, f"/{task}.parquet"), Outputs("classifiers")],
@@ -195,6 +197,7 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
         "id",
         exact_hashes(said),
         "doi",
+        "identifiers",
         "authority",
         quality.alias("quality"),
         "series",

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from dedup.clustering import DECISIONS, choose, components, judged_by_the_kept, members, superseded
+from dedup.clustering import DECISIONS, choose, components, judged_by_the_kept, members
+from dedup.editions import Series, ordered, parsed
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, stage
 from pipelines.stages.annotate import PRINTS, fact_types
@@ -23,6 +24,7 @@ CANDIDATES: Final = (
     "id",
     "exact",
     "doi",
+    "identifiers",
     "authority",
     "quality",
     "series",
@@ -32,10 +34,14 @@ CANDIDATES: Final = (
     "retracted",
 )
 
+UNDECIDED: Final = "edition '{}' stands beside '{}' of its series: neither number nor date says which is newer"
+SERIES: Final = {"row": pl.UInt32(), "series": pl.String(), "edition": pl.String(), "published": pl.String()}
+
 
 @stage(
     STAGE,
     title="cluster and choose",
+    version=2,
     after=(GROUP, READ),
     cut="one",
     unit="tables",
@@ -62,25 +68,25 @@ def cluster(run: RunFolder, task: str) -> dict[str, Any]:
     edge_files = (read_parquet(run.stage_file(GROUP, f"{key}.parquet")) for key in group_keys(run))
     clusters = members(components(offsets[-1], edge_files))
     retracted = retracted_dois(run)
-    series = _series(run) if run.recipe.supersede else pl.DataFrame(schema={"row": pl.UInt32})
-    wanted = pl.concat([clusters.select("row"), series.select("row")]).unique()
-    candidates = _candidates(run, wanted, retracted)
-    if run.recipe.supersede:
-        old = superseded(series)
-        candidates = candidates.join(old, on="row", how="left", maintain_order="left")
-    else:
-        candidates = candidates.with_columns(newest=pl.lit(None, pl.String))
-    candidates = candidates.with_columns(superseded=pl.col("newest").is_not_null())
+    series = ordered(_series(run) if run.recipe.supersede else pl.DataFrame(schema=SERIES))
+    wanted = [clusters.select("row"), *(one.select("row") for one in (series.old, series.newest))]
+    candidates = _candidates(run, pl.concat(wanted).unique(), retracted)
+    candidates = candidates.hstack(parsed(candidates["edition"])).with_columns(
+        superseded=pl.col("row").is_in(series.old["row"].to_list()), held=pl.col("row") >= own
+    )
     decided = judged_by_the_kept(clusters, candidates, choose(clusters, candidates))
-    decisions = _with_series(decided, candidates, run)
+    decisions = _with_undecided(_with_series(decided, candidates, series, run), candidates, series)
     mine, theirs = decisions.filter(pl.col("row") < own), decisions.filter(pl.col("row") >= own)
+    stays = mine["dropped_by"].is_null() & mine["drop_reason"].is_not_null()
+    undecided = mine["drop_reason"].str.starts_with(UNDECIDED.split("{", 1)[0]).fill_null(False)
     _write(run, "decisions.parquet", mine)
     _write(run, "replaced.parquet", _replaced(theirs, run))
     return {
         "clusters": mine["cluster"].drop_nulls().n_unique(),
         "edges": sum(parquet_rows(run.stage_file(GROUP, f"{key}.parquet")) for key in group_keys(run)),
         "dropped": dict(mine["dropped_by"].drop_nulls().value_counts().sort("dropped_by").iter_rows()),
-        "held_apart": int((mine["dropped_by"].is_null() & mine["drop_reason"].is_not_null()).sum()),
+        "held_apart": int((stays & ~undecided).sum()),
+        "undecided_editions": int((stays & undecided).sum()),
         "superseded": int(mine["superseded_by"].is_not_null().sum()),
         "retracted": retracted,
         "notices": _notices(run),
@@ -93,14 +99,15 @@ def _write(run: RunFolder, name: str, frame: pl.DataFrame) -> None:
 
 
 def _series(run: RunFolder) -> pl.DataFrame:
-    """Rows that belong to a series: columns row, series, edition."""
-    parts = [frame.drop_nulls("series") for frame in numbered(run, ["series", "edition"])]
-    return pl.concat(parts).select("row", "series", "edition")
+    """Rows that belong to a series: columns row, series, edition, published."""
+    parts = [frame.drop_nulls("series") for frame in numbered(run, ["series", "edition", "published"])]
+    return pl.concat(parts).select(list(SERIES)).cast(SERIES)  # type: ignore[arg-type]
 
 
 def named_by(names: Sequence[str]) -> pl.Expr:
-    """Documents that these DOIs, or numbers of PubMed ("pmid:1", a series), name."""
-    return pl.col("doi").is_in(names).fill_null(False) | pl.col("series").is_in(names).fill_null(False)
+    """Documents that these DOIs or numbers of PubMed and PMC name."""
+    numbers = pl.col("identifiers").list.set_intersection(list(names)).list.len() > 0
+    return pl.col("doi").is_in(names).fill_null(False) | numbers.fill_null(False)
 
 
 def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> pl.DataFrame:
@@ -113,23 +120,22 @@ def _candidates(run: RunFolder, wanted: pl.DataFrame, retracted: list[str]) -> p
     )
 
 
-def _with_series(decisions: pl.DataFrame, candidates: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
+def _with_series(decisions: pl.DataFrame, candidates: pl.DataFrame, series: Series, run: RunFolder) -> pl.DataFrame:
     """Decisions widened by documents of which a newer edition is there: dropped, or marked and kept.
 
     The newer one named is the best document of the newest edition, or whom its cluster keeps.
     """
-    if not candidates["superseded"].any():
+    if series.old.is_empty():
         return decisions.with_columns(superseded_by=pl.lit(None, pl.String))
-    kept = decisions.select("row", "kept")
+    edition = ["series", "scheme", "edition_key"]
+    ids, kept = candidates.select("row", "id"), decisions.select("row", "kept")
     newest = (
-        candidates.drop_nulls(["series", "edition"])
-        .with_columns(top=pl.col("edition").max().over("series"))
-        .filter(pl.col("edition") == pl.col("top"))
+        series.newest.join(ids, on="row")
         .join(kept, on="row", how="left")
-        .group_by("series")
+        .group_by(edition)
         .agg(newer=pl.coalesce("kept", "id").min())
     )
-    old = candidates.filter("superseded").select("row", "id", "series").join(newest, on="series").drop("series")
+    old = series.old.join(newest, on=edition).join(ids, on="row").select("row", "id", "newer")
     joined = decisions.join(old, on="row", how="full", coalesce=True)
     joined = joined.with_columns(id=pl.coalesce("id", "id_right"), superseded_by=pl.col("newer"))
     if run.recipe.supersede and run.recipe.supersede.action == "drop":
@@ -139,6 +145,16 @@ def _with_series(decisions: pl.DataFrame, candidates: pl.DataFrame, run: RunFold
             drop_reason=pl.when(gone).then(pl.format("superseded by {}", "newer")).otherwise("drop_reason"),
         )
     return joined.select(list(DECISIONS))
+
+
+def _with_undecided(decisions: pl.DataFrame, candidates: pl.DataFrame, series: Series) -> pl.DataFrame:
+    """Decisions with the reason why an edition stays beside one of another scheme, where it stays."""
+    told = series.undecided.join(candidates.select("row", "id", "edition"), on="row").select(
+        "row", "id", why=pl.format(UNDECIDED, "edition", "other")
+    )
+    joined = decisions.join(told, on="row", how="full", coalesce=True)
+    why = pl.when(pl.col("dropped_by").is_null()).then(pl.coalesce("drop_reason", "why")).otherwise("drop_reason")
+    return joined.with_columns(id=pl.coalesce("id", "id_right"), drop_reason=why).select(list(DECISIONS))
 
 
 def _replaced(decisions: pl.DataFrame, run: RunFolder) -> pl.DataFrame:

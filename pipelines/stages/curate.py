@@ -30,7 +30,7 @@ from pipelines.stages.read import STAGE as READ
 from pipelines.steps import dropped_where, text_bytes, with_edit
 from pipelines.stopwatch import Stopwatch
 from pipelines.tasks import counts_of
-from pipelines.withdrawn import WITHDRAWN, read_withdrawn, withdrawn_why
+from pipelines.withdrawn import Withdrawn, read_withdrawn, together, withdrawn_why
 from schemas.conversation import turns_in, turns_of
 from schemas.document import QUARANTINE_COLUMNS, document_columns
 from schemas.errors import Unreadable, WrongCall
@@ -81,7 +81,7 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     decisions = partition_decisions(run, int(task))
     repeated = all_repeated(run)
     rows = _printed_rows(run, int(task)) if repeated.height else None
-    lists = withdrawn(run)
+    lists = withdrawn(run).names
     chosen = counts_of(run, CLUSTER)[0]
     retracted, notices = chosen["retracted"], _by_doi(chosen["notices"])
     index = benchmark_index(run)
@@ -159,25 +159,27 @@ def _noticed(frame: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     """Say on articles what notices of the run say of them, beside what they say themselves."""
     if said.is_empty():
         return frame
-    for name in ("doi", "series"):
-        every = pl.col("notices").fill_null([]).list.set_union(pl.col("said").fill_null([])).list.sort()
-        frame = frame.join(said, left_on=name, right_on="doi", how="left", maintain_order="left", coalesce=True)
-        frame = frame.with_columns(notices=every).drop("said")
-    return frame
+    names = frame.select(_row=pl.int_range(pl.len()), name=pl.concat_list("identifiers", "doi")).explode("name")
+    told = names.join(said, left_on="name", right_on="doi").select("_row", pl.col("said")).explode("said")
+    rows = told.group_by("_row").agg(pl.col("said").unique())
+    every = pl.col("notices").fill_null([]).list.set_union(pl.col("said").fill_null([])).list.sort()
+    joined = frame.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
+    joined = joined.join(rows.with_columns(pl.col("_row").cast(pl.Int64)), on="_row", how="left", maintain_order="left")
+    return joined.with_columns(notices=every).drop("said", "_row")
 
 
-def withdrawn(run: RunFolder) -> pl.DataFrame:
-    """DOIs and ids of the recipe's lists, with the file that names each, read once a process; columns value, list."""
+def withdrawn(run: RunFolder) -> Withdrawn:
+    """What the recipe's lists name, with the file that names each; read once a process."""
     return _withdrawn_lists(run, run.identity)
 
 
 @lru_cache(maxsize=1)
-def _withdrawn_lists(run: RunFolder, identity: str) -> pl.DataFrame:
-    found = [pl.DataFrame(schema=WITHDRAWN)]
+def _withdrawn_lists(run: RunFolder, identity: str) -> Withdrawn:
+    found = []
     for file in run.plan.withdrawn:
         check_unchanged(file)
         found.append(read_withdrawn(file.location, file.uri))
-    return pl.concat(found).unique("value", keep="first", maintain_order=True)
+    return together(found)
 
 
 def _withdrawn(frame: pl.DataFrame, gone: pl.DataFrame, run: RunFolder) -> pl.DataFrame:

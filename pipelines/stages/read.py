@@ -54,6 +54,7 @@ def _readers_still(counts: Mapping[str, Any]) -> bool:
 @stage(
     STAGE,
     title="read",
+    version=2,
     tasks=partitions,
     writes=_writes,
     settings=_settings,

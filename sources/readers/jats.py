@@ -10,6 +10,7 @@ from typing import Any, Final
 from lxml import etree
 
 from schemas.errors import Unreadable
+from schemas.identifiers import identifier_of, pmcid_of, pmid_of
 from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
@@ -145,6 +146,7 @@ def article_draft(root: Any, raw_sha256: str) -> Draft:
         issn="; ".join(dict.fromkeys(text_of(one) for one in descendants(journal_meta, "issn"))) or None,
         article_type=_article_type(meta, kind),
         doi=_doi(meta),
+        identifiers=_identifiers(meta),
         retracted=retracted,
         retracts=retracts,
         notices=notices,
@@ -178,6 +180,18 @@ def _doi(meta: Any) -> str | None:
         if one.get("pub-id-type") == "doi":
             return text_of(one).lower() or None
     return None
+
+
+def _identifiers(meta: Any) -> tuple[str, ...]:
+    """Numbers of PubMed and of PMC."""
+    found = []
+    for one in descendants(meta, "article-id") if meta is not None else ():
+        kind = one.get("pub-id-type")
+        if kind == "pmid":
+            found.append(pmid_of(text_of(one)))
+        elif kind in ("pmc", "pmcid"):
+            found.append(pmcid_of(text_of(one)))
+    return tuple(one for one in found if one)
 
 
 def published(meta: Any) -> str | None:
@@ -217,7 +231,7 @@ def _notices(meta: Any, kind: str, title: str) -> tuple[tuple[str, ...], bool, t
     is_notice = kind in NOTICES
     for one in descendants(meta, "related-article") if meta is not None else ():
         relation = (one.get("related-article-type") or "").strip().lower()
-        doi = _plain_doi(one.get(XLINK) or text_of(one))
+        doi = _related(one)
         if doi is None:
             continue
         if is_notice:
@@ -235,7 +249,10 @@ def _notices(meta: Any, kind: str, title: str) -> tuple[tuple[str, ...], bool, t
     return tuple(sorted(retracts)), retracted, tuple(sorted(said))
 
 
-def _plain_doi(value: str) -> str | None:
-    """A DOI without what it is written behind; None where it is none."""
-    found = re.search(r"10\.\d+(?:\.\d+)*/\S+", value.strip().lower())
-    return found[0].rstrip(".,;") if found else None
+def _related(article: Any) -> str | None:
+    """The DOI of a related article, or its number of PubMed or PMC where it is linked by that."""
+    told = article.get(XLINK) or text_of(article)
+    kind = article.get("ext-link-type")
+    if kind in ("pmid", "pubmed"):
+        return pmid_of(told)
+    return pmcid_of(told) if kind in ("pmc", "pmcid") else identifier_of(told)

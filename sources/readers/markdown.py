@@ -59,7 +59,7 @@ def read_markdown(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
         published=str(published)[:10] if published else None,
         licence=licence_name(str(metadata["license"])) or str(metadata["license"]) if metadata.get("license") else None,
         language=str(metadata.get("lang") or metadata.get("language") or "")[:2].lower() or None,
-        doi=str(metadata.get("doi") or "").lower() or None,
+        doi=str(metadata.get("doi") or "") or None,
         series=str(metadata["series"]) if metadata.get("series") else None,
         edition=str(metadata["edition"]) if metadata.get("edition") else None,
         publisher=str(metadata["publisher"]) if metadata.get("publisher") else None,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from lxml import etree
 
 from schemas.errors import Unreadable
+from schemas.identifiers import pmcid_of, pmid_of
 from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import FIRST, reader
@@ -117,6 +118,10 @@ def _article(element: Any, digest: str, uri: str, number: int) -> Draft:
     journal = article.find("Journal")
     identifiers = element.find("PubmedData/ArticleIdList") if element.tag == "PubmedArticle" else None
     doi = _doi(article, identifiers)
+    pmcid = next(
+        (pmcid_of(one.text) for one in (identifiers if identifiers is not None else ()) if one.get("IdType") == "pmc"),
+        None,
+    )
     retracts, retracted, notices = _notices(citation, types)
     return Draft(
         text="\n\n".join(filter(None, blocks)),
@@ -129,6 +134,7 @@ def _article(element: Any, digest: str, uri: str, number: int) -> Draft:
         issn=_text(journal.find("ISSN")) or None if journal is not None else None,
         article_type="; ".join(types) or None,
         doi=doi,
+        identifiers=tuple(one for one in (pmid_of(pmid), pmcid) if one),
         series=f"pmid:{pmid}" if pmid else None,
         edition=version,
         retracted=retracted,
@@ -159,6 +165,7 @@ def _book(element: Any, digest: str, uri: str, number: int) -> Draft:
         or (_date(book.find("PubDate")) if book is not None else None),
         publisher=publisher or None,
         article_type="; ".join(_text(one) for one in document.findall("PublicationType")) or None,
+        identifiers=tuple(filter(None, [pmid_of(pmid)])),
         series=f"pmid:{pmid}" if pmid else None,
     )
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from schemas.conversation import Conversation
 from schemas.errors import Unreadable
+from schemas.identifiers import pmcid_of, pmid_of
 from schemas.preference import Preference
 from schemas.prompt import Prompt
 from schemas.recipe import PreferenceForm, PromptForm, Source
@@ -114,7 +115,8 @@ class Rows:
             published=_cell(row, "published", "date"),
             licence=_cell(row, "licence", "license"),
             language=_cell(row, "language", "lang"),
-            doi=(_cell(row, "doi") or "").lower() or None,
+            doi=_cell(row, "doi", "DOI"),
+            identifiers=_identifiers(row),
             publisher=_cell(row, "publisher"),
             issn=_cell(row, "issn"),
             series=_cell(row, "series"),
@@ -133,6 +135,11 @@ class Rows:
     def broken(self, place: str, error: str, raw: bytes) -> Broken:
         """A quarantined row."""
         return Broken(f"{self.blob.uri}#{place}", self.kind, error, len(raw), sha256(raw))
+
+
+def _identifiers(row: dict[str, Any]) -> tuple[str, ...]:
+    found = (pmid_of(_cell(row, "pmid", "PMID", "pubmed_id")), pmcid_of(_cell(row, "pmcid", "PMCID", "pmc_id")))
+    return tuple(one for one in found if one)
 
 
 def _of_conversation(talk: Talk | None) -> dict[str, Any]:
