@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import jinja2
 import polars as pl
 
+from curate.page import page_of
 from curate.terminal import json_line
 from schemas.errors import WrongCall
 from storage.publishing import write_text
@@ -38,7 +37,13 @@ def audit_command() -> None:
 
 @audit_command.command("privacy")
 @click.argument("run_dir", type=RUN)
-@click.option("--sample", default=200, show_default=True, help="How many redactions to show, evenly over the classes.")
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="How many redactions to show, evenly over the classes.",
+)
 @click.option("--seed", default=17, show_default=True, help="Which ones.")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="The page (default: RUN_DIR/audit-privacy.html).")
 @click.option("--json", "as_json", is_flag=True, help="Print the sample as JSON lines instead.")
@@ -58,9 +63,7 @@ def privacy_command(run_dir: Path, sample: int, seed: int, target: Path | None, 
         for one in [*marks, *suspects]:
             click.echo(json_line(one))
         return
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        files("curate").joinpath("audit.html").read_text(encoding="utf-8")
-    )
+    template = page_of("audit.html")
     path = target or run_dir / "audit-privacy.html"
     write_text(path, template.render(run=run_dir.name, marks=marks, suspects=suspects))
     click.echo(path)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 640, 260
+WIDTH, HEIGHT = 640, 260  # without the legend, which stands above
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 40
+LINE, LETTER, MARK = 18, 7.2, 26  # of the legend: height of a line, width of a letter and of the mark, in pixels
 Points = Sequence[tuple[float, float]]
 
 
@@ -31,8 +32,7 @@ def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
     ys = [y for points in series.values() for _, y in points]
     x_low, x_high = min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1
     spread = (max(ys) - min(ys)) or 1.0
-    room = 0.12 * len(series) if len(series) > 1 else 0.05  # for the legend, above all lines
-    y_low, y_high = min(ys) - 0.05 * spread, max(ys) + room * spread
+    y_low, y_high = min(ys) - 0.05 * spread, max(ys) + 0.05 * spread
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
@@ -40,19 +40,33 @@ def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
         return round(across, 1), round(down, 1)
 
     parts = _frame(x_low, x_high, y_low, y_high, place, x_name, y_name)
-    for index, (name, points) in enumerate(series.items()):
+    for index, points in enumerate(series.values()):
         path = " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
         parts.append(f'<polyline class="line s{index}" points="{path}"/>')
         if len(points) <= 12:
             parts += [
                 f'<circle class="dot s{index}" r="3.5" cx="{x}" cy="{y}"/>' for x, y in (place(*p) for p in points)
             ]
-        right = WIDTH - RIGHT - 8
-        parts.append(
-            f'<text class="legend s{index}" x="{right}" y="{TOP + 14 + 16 * index}" text-anchor="end">'
-            f"{escape(name)}</text>"
-        )
-    return _svg(parts, f"{y_name} by {x_name}")
+    legend, lines = _legend(list(series)) if len(series) > 1 else ([], 0)
+    return _svg([*parts, *legend], f"{y_name} by {x_name}: {', '.join(series)}", above=LINE * lines)
+
+
+def _legend(names: Sequence[str]) -> tuple[list[str], int]:
+    """Marks and names above the plot, in as many lines as they need; and that number."""
+    widths = [MARK + LETTER * len(name) + 14 for name in names]
+    places: list[tuple[float, int]] = []
+    x, line = float(LEFT), 0
+    for width in widths:
+        if places and x + width > WIDTH - RIGHT:
+            x, line = float(LEFT), line + 1
+        places.append((x, line))
+        x += width
+    parts = []
+    for index, (name, (left, at)) in enumerate(zip(names, places, strict=True)):
+        y = TOP + LINE * (at - line - 1)
+        parts.append(f'<line class="line s{index}" x1="{left:.0f}" x2="{left + 18:.0f}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text class="legend s{index}" x="{left + MARK:.0f}" y="{y + 4}">{escape(name)}</text>')
+    return parts, line + 1
 
 
 def histogram(logs: npt.NDArray[Any], bins: int = 24) -> Markup:
@@ -115,6 +129,7 @@ def _frame(x_low: float, x_high: float, y_low: float, y_high: float, place: Any,
     return parts
 
 
-def _svg(parts: list[str], label: str) -> Markup:
+def _svg(parts: list[str], label: str, above: int = 0) -> Markup:
     body = "".join(parts)
-    return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{body}</svg>')
+    box = f"0 {-above} {WIDTH} {HEIGHT + above}"
+    return Markup(f'<svg viewBox="{box}" role="img" aria-label="{escape(label)}">{body}</svg>')

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
-import jinja2
 from markupsafe import Markup
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from curate.page import page_of
 from curate.plots import line_plot
 from curate.terminal import json_line
 from storage.publishing import write_text
@@ -54,10 +53,7 @@ def ratios_page(name: str, groups: list[str], trials: list[dict[str, Any]], rati
     curve = line_plot(
         {"score": [(one["trial"], one["score"]) for one in trials], "best so far": so_far}, "trial", "score"
     )
-    template = jinja2.Environment(autoescape=True).from_string(
-        files("curate").joinpath("ratios.html").read_text(encoding="utf-8")
-    )
-    return template.render(
+    return page_of("ratios.html").render(
         name=name,
         groups=groups,
         trials=trials,

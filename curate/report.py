@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-import jinja2
 import numpy as np
 import polars as pl
 
 from curate.differences import marked_differences
+from curate.page import page_of
 from curate.plots import histogram
 from curate.report_quality import quality_parts
 from curate.report_training import training_parts
 from filters.step import STEPS
 from pipelines.finish import hits
+from pipelines.notes import notes
 from pipelines.run_folder import RunFolder
+from pipelines.stages.tokens import LEFT_OUT
 from schemas.manifest import Manifest, Totals, load_manifest
 from storage.publishing import write_text
 
 EXAMPLES_A_STEP: Final = 4
 PAIRS: Final = 4
 EXCERPT: Final = 600
+TITLE: Final = 200
 QUARANTINE_ROWS: Final = 50
 NOT_STEPS: Final = {
     "exact": "Exact duplicates: texts that are equal but for white space.",
@@ -38,10 +40,7 @@ def write_report(run_dir: Path, models: tuple[Path, ...] = ()) -> Path:
     """Write `report.html` into the run's folder; returns its path."""
     manifest = load_manifest(run_dir)
     run = RunFolder(run_dir.resolve())
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        files("curate").joinpath("report.html").read_text(encoding="utf-8")
-    )
-    page = template.render(**_content(run, manifest, models))
+    page = page_of("report.html").render(**_content(run, manifest, models))
     path = run_dir / "report.html"
     write_text(path, page)
     return path
@@ -66,6 +65,8 @@ def _content(run: RunFolder, manifest: Manifest, models: tuple[Path, ...]) -> di
         "drops": _drops(run, manifest, dropped),
         "pairs": _pairs(run, curated, dropped),
         "lengths": _lengths(curated),
+        "notes": notes(run, manifest),
+        "left_out": _left_out(run),
         "contamination": manifest.decontaminated_of,
         "contaminated": _contaminated(run),
         "quarantine": _quarantine(run),
@@ -83,7 +84,7 @@ def _funnel(run: RunFolder, manifest: Manifest) -> list[dict[str, Any]]:
     total = max(left, 1)
     rows = [{"name": "inputs", "left": left, "lost": 0, "share": 100.0}]
     order = [call.name for call in run.recipe.steps]
-    names = list(dict.fromkeys([*order, "exact", "minhash", "decontaminate", *counts.dropped]))
+    names = list(dict.fromkeys(["read", *order, "exact", "minhash", "decontaminate", *counts.dropped]))
     for name, lost in [("quarantine", counts.quarantined), *((name, counts.dropped.get(name, 0)) for name in names)]:
         if lost:
             left -= lost
@@ -120,37 +121,43 @@ def _drops(run: RunFolder, manifest: Manifest, dropped: pl.LazyFrame) -> list[di
                 "number": number,
                 "summary": summaries.get(name, ""),
                 "reasons": list(reasons.iter_rows()) if name not in NOT_STEPS else [],
-                "examples": [{**row, "text": _excerpt(row["text"])} for row in examples.iter_rows(named=True)],
+                "examples": [_example(row) for row in examples.iter_rows(named=True)],
             }
         )
     return found
 
 
-def _excerpt(text: str) -> str:
-    return text if len(text) <= EXCERPT else text[:EXCERPT].rstrip() + " …"
+def _example(row: dict[str, Any]) -> dict[str, Any]:
+    title = _excerpt(row["title"], TITLE) if row["title"] else None
+    return {**row, "title": title, "uri": _excerpt(row["uri"], TITLE), "text": _excerpt(row["text"])}
+
+
+def _excerpt(text: str, longest: int = EXCERPT) -> str:
+    return text if len(text) <= longest else text[:longest].rstrip() + " …"
 
 
 def _pairs(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, Any]]:
-    """Near duplicates side by side, the differences marked."""
-    gone = (
-        dropped.filter(pl.col("dropped_by") == "minhash")
-        .sort("id")
-        .select("id", "uri", "text", "drop_reason")
-        .collect()
-    )
+    """Near duplicates side by side, the differences marked; those whose better document lies in this run."""
+    keeper = pl.col("drop_reason").str.split(" ").list.last()
+    gone = dropped.filter(pl.col("dropped_by") == "minhash").select("id", keeper=keeper)
+    ids = pl.concat([curated.select(keeper="id"), dropped.select(keeper="id")])
+    chosen = gone.join(ids, on="keeper", how="semi").sort("id").head(PAIRS).collect()
+    wanted = [*chosen["id"], *chosen["keeper"]]
+    parts = [frame.filter(pl.col("id").is_in(wanted)).select("id", "uri", "text") for frame in (curated, dropped)]
+    known = {row["id"]: row for row in pl.concat(parts).collect().iter_rows(named=True)}
     pairs = []
-    for row in gone.iter_rows(named=True):
-        keeper = row["drop_reason"].rsplit(" ", 1)[-1]
-        for frame in (curated, dropped):
-            kept = frame.filter(pl.col("id") == keeper).select("id", "uri", "text").collect()
-            if kept.height:
-                other = kept.row(0, named=True)
-                left, right = marked_differences(other["text"][: 4 * EXCERPT], row["text"][: 4 * EXCERPT])
-                pairs.append({"kept": other["uri"], "gone": row["uri"], "left": left, "right": right})
-                break
-        if len(pairs) == PAIRS:
-            break
+    for one, other in chosen.iter_rows():
+        left, right = marked_differences(known[other]["text"][: 4 * EXCERPT], known[one]["text"][: 4 * EXCERPT])
+        pairs.append({"kept": known[other]["uri"], "gone": known[one]["uri"], "left": left, "right": right})
     return pairs
+
+
+def _left_out(run: RunFolder) -> list[dict[str, Any]]:
+    """Conversations of the corpus that no shard holds, counted by why."""
+    if not (run.path / LEFT_OUT).exists():
+        return []
+    rows = pl.scan_parquet(run.path / LEFT_OUT / "*.parquet").group_by("source", "why").len("number")
+    return rows.sort("source", "why").collect().to_dicts()
 
 
 def _lengths(curated: pl.LazyFrame) -> list[dict[str, Any]]:

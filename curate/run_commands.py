@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from curate.streams import visible
 from curate.terminal import json_line
 from schemas.errors import EXIT_FAILED, EXIT_TOO_MUCH_QUARANTINED
 from schemas.manifest import Manifest
@@ -66,6 +67,8 @@ def run_command(
     """
     from curate.progress import RunProgress
     from pipelines.execute import execute
+    from pipelines.notes import notes
+    from pipelines.run_folder import RunFolder
 
     progress = RunProgress()
     try:
@@ -105,6 +108,8 @@ def run_command(
         )
         click.echo(f"report {report}", err=True)
         click.echo(manifest.digest)
+    for note in notes(RunFolder(run_dir.resolve()), manifest):
+        click.echo(visible(f"note: {note}"), err=True)
     if not told["curated"]:
         click.echo(
             f"warning: no document was kept, the shards are empty; `curate inspect {run_dir}` says why", err=True

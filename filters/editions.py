@@ -12,8 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from dedup.editions import EDITION, edition_number
 from filters.step import Batch, Outcome, step
+from schemas.editions import EDITION, edition_number
 from schemas.errors import WrongCall
 
 FILE_VERSION: Final = re.compile(

@@ -1,0 +1,47 @@
+"""What a finished run should not leave unsaid: empty components, conversations in no shard, lists, editions."""
+
+from __future__ import annotations
+
+from pipelines.run_folder import RunFolder
+from pipelines.stages import cluster
+from pipelines.stages.curate import withdrawn
+from pipelines.tasks import counts_of
+from schemas.manifest import Manifest
+
+
+def notes(run: RunFolder, manifest: Manifest) -> list[str]:
+    """One sentence for each thing that a reader of counts alone would miss."""
+    told = [*_empty(manifest), *_talks(manifest), withdrawn(run).told() if run.recipe.withdrawn else None]
+    undecided = counts_of(run, cluster.STAGE)[0].get("undecided_editions", 0)
+    if undecided:
+        told.append(
+            f"{undecided:,} documents stay beside another edition of their series, since neither number nor date says "
+            "which is newer (`drop_reason` of the curated document names it)"
+        )
+    return [one for one in told if one]
+
+
+def _empty(manifest: Manifest) -> list[str]:
+    found = []
+    for name, mixture in manifest.mixtures.items():
+        parts = mixture.components
+        if not any(part.documents for part in parts.values()):
+            found.append(f"mixture '{name}' is empty: no {mixture.kind} of the corpus match its components")
+            continue
+        found += [
+            f"component '{component}' of mixture '{name}' matches no {mixture.kind} (where: {part.where}); "
+            f"its weight {part.weight:g} goes to nothing"
+            for component, part in parts.items()
+            if not part.documents
+        ]
+    return found
+
+
+def _talks(manifest: Manifest) -> list[str]:
+    talks = manifest.conversations
+    if talks is None or not talks.left_out:
+        return []
+    return [
+        f"{talks.left_out:,} conversations are in no shard, since they are longer than {talks.max_tokens} tokens "
+        "(`curate inspect RUN --left-out` names them)"
+    ]
