@@ -131,7 +131,11 @@ def _recipe_of_files(
         raise WrongCall("say which label is the score: --positive LABEL")
     sources = []
     for number, path in enumerate(inputs):
-        file, _, label = str(path).partition("=")
+        file, label = str(path), ""
+        if not path.exists():  # `=` may stand in the path itself: year=2024/rows.jsonl
+            file, _, label = str(path).rpartition("=") if "=" in str(path) else (str(path), "", "")
+            if not Path(file).exists():
+                raise WrongCall(f"{file} does not exist")
         if not label and not labels:
             raise WrongCall(f"{file}: say its label ({file}=LABEL) or the column that holds it (--labels COLUMN)")
         sources.append(

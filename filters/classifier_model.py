@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import fasttext
 import numpy as np
@@ -39,7 +40,7 @@ class Classifier:
 
     def scores_of_lines(self, lines: list[str], label: str | None = None) -> npt.NDArray[np.float64]:
         """The same for texts that are cut into tokens already, in one call of fastText."""
-        wanted = LABEL + (label or self.positive)
+        wanted = model_label(label or self.positive)
         found = np.zeros(len(lines))
         if not lines:
             return found
@@ -49,6 +50,11 @@ class Classifier:
                 if name == wanted:
                     found[row] = min(float(value), 1.0)
         return found
+
+
+def model_label(label: str) -> str:
+    """A label as fastText's files have it: what it would take for the end of the word is percent-encoded."""
+    return LABEL + "".join(quote(char) if char.isspace() or char == "%" else char for char in label)
 
 
 def classifier_folder(name: str) -> Path:
@@ -89,7 +95,7 @@ def load_classifier(folder: str) -> Classifier | LinearClassifier:
         model = fasttext.load_model(str(path / MODEL_FILE))
     except (ValueError, RuntimeError, MemoryError) as error:
         raise WrongCall(f"{path / MODEL_FILE} is damaged or no fastText model: {error}") from None
-    if set(model.get_labels()) != {LABEL + label for label in labels}:
+    if set(model.get_labels()) != {model_label(label) for label in labels}:
         known = ", ".join(name.removeprefix(LABEL) for name in model.get_labels())
         raise WrongCall(f"classifier {folder}: the model knows the labels {known}, its card says {', '.join(labels)}")
     return Classifier(model, labels, positive, threshold, limit)

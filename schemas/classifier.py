@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.embedding import EmbedderSettings
 from schemas.recipe import Name, Seed, Source, StepCall, Strict, _step_call, _unique_names
+
+# A label in any script, blanks within it too; no line feed, which would end fastText's line.
+Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(?:[^\r\n]*\S)?$")]
 
 
 class LabelledSource(Source):
@@ -16,7 +19,7 @@ class LabelledSource(Source):
     Sources of role `test` are never trained on: the model is measured on other origins than its own.
     """
 
-    label: Name | None = None
+    label: Label | None = None
     label_column: str | None = None
     labels: list[str] = Field([], description="CSV files of `id` and `label`, beside the recipe or below --data")
     id_column: str | None = Field(
@@ -66,11 +69,11 @@ class ClassifierRecipe(Strict):
 
     name: Name
     seed: Seed = 17
-    positive: Name
+    positive: Label
     sources: list[LabelledSource] = Field(min_length=1)
     steps: list[StepCall] = []
     method: Literal["fasttext", "ngrams"] = "fasttext"
-    ignore: list[Name] = Field([], description="labels whose documents are neither learned nor measured")
+    ignore: list[Label] = Field([], description="labels whose documents are neither learned nor measured")
     precision: float = Field(0.95, gt=0, lt=1, description="precision that the threshold is chosen for")
     choose: Literal["precision", "f1"] = Field("precision", description="what the threshold is chosen by")
     validation: float = Field(0.2, gt=0, lt=1, description="share of the training documents that is held out")

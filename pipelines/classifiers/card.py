@@ -38,6 +38,12 @@ def card_lines(card: Mapping[str, Any]) -> Iterator[str]:
         if one:
             shares = " | ".join(_told(one[key]) for key in ("precision", "recall", "accuracy"))
             yield f"| {name} | {one['documents']:,} | {shares} |"
+    if card.get("test_shared"):
+        yield ""
+        yield (
+            f"Careful: {card['test_shared']:,} documents of the test are equal or near to documents that were learned "
+            "from, so that its figures flatter."
+        )
     yield ""
     yield "| source | role | labels | SHA-256 of the texts |"
     yield "|---|---|---|---|"

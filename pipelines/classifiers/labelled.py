@@ -61,13 +61,17 @@ def read_labelled(
 def _all_documents(files: Sequence[InputFile], source: LabelledSource, steps: Sequence[BoundStep]) -> pl.DataFrame:
     """Documents of these files that no step dropped, with their scores, and their labels where rows carry them."""
     parts = []
+    wrong: list[str] = []
     for file in files:
         check_unchanged(file)
-        for frame, _ in read_frames(file, _with_label(source)):
+        for frame, quarantined in read_frames(file, _with_label(source)):
+            wrong += [f"{file.uri}: {error}" for error in quarantined["error"].head(1)]
             if frame.height:
                 labels, frame = _split_label(frame, source)
                 done = run_steps(frame, steps).with_columns(labels)
                 parts.append(done.filter(pl.col("dropped_by").is_null()))
+    if not parts and wrong:
+        raise WrongCall(f"source '{source.name}': not one document could be read; {wrong[0]}")
     if not parts:
         return pl.DataFrame(schema={**document_columns(score_names(steps)), "_label": pl.String})
     return pl.concat(parts)
@@ -104,7 +108,7 @@ def _split_label(frame: pl.DataFrame, source: LabelledSource) -> tuple[pl.Series
     label = parts.field("field_0").str.strip_chars()
     if source.labels:
         return _named(label, source), frame.with_columns(parts.field("field_1").alias("text"))
-    known = label.str.contains("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    known = label.str.contains(r"^[^\r\n]{1,200}$")
     label = pl.DataFrame({"l": label, "k": known}).select(pl.when("k").then("l").otherwise(None)).to_series()
     return label.alias("_label"), frame.with_columns(parts.field("field_1").alias("text"))
 

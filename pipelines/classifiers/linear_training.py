@@ -18,6 +18,7 @@ from embeddings.embedder import head_of, load_embedder
 from filters.classifier_model import load_classifier
 from filters.linear_model import HEAD_FILE, WEIGHTS_FILE, sigmoid
 from pipelines.classifiers.card import write_card
+from pipelines.classifiers.groups import shared_with, text_groups
 from pipelines.classifiers.labelled import Labelled, check_labels
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold
 from schemas.classifier import ClassifierRecipe
@@ -96,6 +97,7 @@ def train_linear(
     }  # fmt: skip
     write_card({**card, "test": None, "test_by_source": {}}, folder)  # the test is asked of the model as it is stored
     test = rows.filter(pl.col("role") == "test")
+    card["test_shared"] = int(shared_with(test["text"], learned["text"]).sum()) if test.height else 0
     if test.height:
         classifier = load_classifier(str(folder))
         test = test.with_columns(
@@ -117,8 +119,8 @@ def _sparse(texts: pl.Series, limit: int, bits: int) -> Any:
 
 
 def _folds(rows: pl.DataFrame, recipe: ClassifierRecipe) -> npt.NDArray[np.int64]:
-    """Fold of each document by a hash of its text, so that equal texts and their order change nothing."""
-    keys = shuffle_keys(rows["text"], recipe.seed + 1).to_numpy()
+    """Fold of each document by a hash of its text, near texts together; their order changes nothing."""
+    keys = shuffle_keys(text_groups(rows["text"]), recipe.seed + 1).to_numpy()
     return (keys % np.uint64(recipe.ngrams.folds)).astype(np.int64)
 
 

@@ -53,9 +53,10 @@ def measured(rows: pl.DataFrame, threshold: float) -> dict[str, Any]:
     }
 
 
-def _share(count: int, of: int) -> dict[str, float] | None:
+def _share(count: int, of: int) -> dict[str, float]:
+    """Of nothing the share is 0, and nothing is known of it: from 0 to 1."""
     if not of:
-        return None
+        return {"value": 0.0, "low": 0.0, "high": 1.0}
     from scipy.stats import binomtest  # a second to load, and most runs train no classifier
 
     interval = binomtest(count, of).proportion_ci(0.95, method="wilson")

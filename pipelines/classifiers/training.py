@@ -9,8 +9,9 @@ from typing import Any, Final
 import fasttext
 import polars as pl
 
-from filters.classifier_model import LABEL, MODEL_FILE, Classifier
+from filters.classifier_model import MODEL_FILE, Classifier, model_label
 from pipelines.classifiers.card import write_card
+from pipelines.classifiers.groups import shared_with, text_groups
 from pipelines.classifiers.labelled import Labelled, check_labels
 from pipelines.classifiers.linear_training import train_linear
 from pipelines.classifiers.measures import choose_threshold, counted, measured, near_threshold, scored_rows
@@ -48,7 +49,7 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
     training = rows.filter(pl.col("role") == "train")
     check_labels(recipe, training)
     # Of another seed than the sample: that one keeps the lowest keys.
-    chance = shuffle_keys(training["id"], recipe.seed + 1).cast(pl.Float64) / 2.0**64
+    chance = shuffle_keys(text_groups(training["text"]), recipe.seed + 1).cast(pl.Float64) / 2.0**64
     held_out = chance >= 1 - recipe.validation
     learned, validation = training.filter(~held_out), training.filter(held_out)
     model = _fit(recipe, learned)
@@ -59,6 +60,7 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
     scored = scored_rows(classifier, validation)
     threshold = choose_threshold(scored["score"].to_numpy(), scored["is_positive"].to_numpy(), recipe.precision)
     test = scored_rows(classifier, rows.filter(pl.col("role") == "test"))
+    shared = int(shared_with(test["text"], training["text"]).sum()) if test.height else 0
     card: dict[str, Any] = {
         "name": recipe.name,
         "labels": labels,
@@ -75,6 +77,7 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
         "validation": measured(scored, threshold),
         "test": measured(test, threshold) if test.height else None,
         "test_by_source": {name: measured(part, threshold) for (name,), part in sorted(test.group_by("source"))},
+        "test_shared": shared,
         "near_threshold": near_threshold(pl.concat([scored, test]), threshold),
     }
     return card
@@ -85,7 +88,7 @@ def _fit(recipe: ClassifierRecipe, rows: pl.DataFrame) -> Any:
     lines = spaced_lines(TextColumn(rows["text"]), recipe.fasttext.max_characters)
     by_label: dict[str, list[str]] = {}
     for label, line in zip(rows["label"], lines, strict=True):
-        by_label.setdefault(label, []).append(f"{LABEL}{label} {line}")
+        by_label.setdefault(label, []).append(f"{model_label(label)} {line}")
     most = max(map(len, by_label.values()))
     mixed = [
         (index / len(of), label, of[index % len(of)])
