@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from plugins.registry import Registry
 from schemas.errors import WrongCall
@@ -109,8 +109,8 @@ class StepKind:
     source: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
-    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""
+    def model(self) -> type[BaseModel]:
+        """The step's parameters as a model, by the function's signature; open-ended steps take others too."""
         signature = inspect.signature(self.function, eval_str=True)
         fields: dict[str, Any] = {}
         open_ended = False
@@ -120,14 +120,17 @@ class StepKind:
                 continue
             required = parameter.default is inspect.Parameter.empty
             fields[parameter.name] = (parameter.annotation, ... if required else parameter.default)
-        for name in given:
-            if name not in fields and not open_ended:
-                raise WrongCall(f"step '{self.name}' has no parameter '{name}'{nearest(name, fields)}")
+        config = ConfigDict(extra="allow" if open_ended else "forbid", strict=False)
+        return create_model(self.name, __config__=config, **fields)
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""
+        model = self.model()
         for name, value in given.items():
+            if name not in model.model_fields and model.model_config["extra"] == "forbid":
+                raise WrongCall(f"step '{self.name}' has no parameter '{name}'{nearest(name, model.model_fields)}")
             if isinstance(value, int | float) and not -MOST < value < MOST:  # NaN fails as well
                 raise WrongCall(f"step '{self.name}', parameter '{name}': {value} is no number that fits")
-        config = ConfigDict(extra="allow" if open_ended else "forbid", strict=False)
-        model = create_model(self.name, __config__=config, **fields)
         try:
             return dict(model(**given))
         except ValidationError as error:

@@ -26,7 +26,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Patterns = Annotated[list[str], BeforeValidator(_as_list)]
+Patterns = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
 # Names become files and folders: no separators, no white space, no more than a file system takes.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 
@@ -139,7 +139,7 @@ class Source(Strict):
             raise ValueError("give one of `conversation`, `prompts` and `preferences`")
         return self
 
-    @field_validator("ocr", mode="before")
+    @field_validator("ocr", mode="before", json_schema_input_type=Ocr | bool)
     @classmethod
     def _ocr_switch(cls, value: Any) -> Any:
         return {"enabled": value} if isinstance(value, bool) else value
@@ -214,9 +214,14 @@ class Dedup(Strict):
     minhash: MinHash | None = MinHash()
     paragraphs: Paragraphs | None = None
 
-    @field_validator("minhash", "paragraphs", mode="before")
+    @field_validator("minhash", mode="before", json_schema_input_type=MinHash | bool | None)
     @classmethod
     def _switch(cls, value: Any) -> Any:
+        return {True: {}, False: None}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("paragraphs", mode="before", json_schema_input_type=Paragraphs | bool | None)
+    @classmethod
+    def _switch_paragraphs(cls, value: Any) -> Any:
         return {True: {}, False: None}.get(value, value) if isinstance(value, bool) else value
 
 
@@ -315,7 +320,7 @@ class Component(Strict):
     weight: float = Field(1.0, gt=0)
     repeat: str | None = None
 
-    @field_validator("repeat", mode="before")
+    @field_validator("repeat", mode="before", json_schema_input_type=str | float | None)
     @classmethod
     def _number(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -366,7 +371,7 @@ class Recipe(Strict):
     def _short_form(cls, value: Any) -> Any:
         return [_step_call(entry) for entry in value] if isinstance(value, list) else value
 
-    @field_validator("classifiers", mode="before")
+    @field_validator("classifiers", mode="before", json_schema_input_type=dict[str, TrainedClassifier | str])
     @classmethod
     def _classifier_files(cls, value: Any) -> Any:
         if not isinstance(value, dict):

@@ -39,6 +39,13 @@ class Answerer:
             raise WrongCall("the model was not trained on conversations, so it answers no questions; train ift or sft")
         turns = [Turn(role="system", content=system)] if system else []
         ids = prompt_ids(self.tokenizer, self.template, [*turns, Turn(role="user", content=question)])
+        positions = self.card.model.max_positions or self.card.sequence_length
+        room = positions - len(ids)
+        if room < 1:
+            raise WrongCall(
+                f"the question has {len(ids):,} tokens, the model sees {positions:,} positions; ask a shorter one"
+            )
+        tokens = min(tokens, room)
         end = self.tokenizer.tokenizer.token_to_id(self.card.end_of_turn or self.card.end_of_text)
         with torch.no_grad():
             whole = self.model.generate(
