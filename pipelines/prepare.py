@@ -9,7 +9,7 @@ from pipelines.earlier import FILE as AGAINST
 from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
 from pipelines.recipes import load_classifier_recipe, load_recipe
-from pipelines.run_folder import REUSE, RunFolder, recipe_digest
+from pipelines.run_folder import APPLIED, REUSE, RunFolder, recipe_digest
 from pipelines.stages.tokenizer import GIVEN_CONFIG, GIVEN_TEMPLATE, GIVEN_TOKENIZER
 from pipelines.steps import bind_steps
 from schemas.canonical import canonical_json
@@ -88,6 +88,8 @@ def make_run(
     A folder that does not fit is a `WrongCall`, and nothing is written into it.
     """
     run = RunFolder(folder)
+    if (folder / APPLIED).exists():
+        raise WrongCall(f"{folder} was made by `curate apply`; a run would bring back what it took out. Choose another")
     classifiers = classifier_recipes(recipe, recipe_path)
     if _holds_plan(folder):
         changed = recipe_digest(run.recipe, run.classifier_recipes) != recipe_digest(recipe, classifiers)

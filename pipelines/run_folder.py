@@ -22,6 +22,7 @@ from storage.places import Place, place, resolved
 from storage.publishing import append_line
 
 REUSE = "reuse.json"
+APPLIED = "applied.json"  # this folder is another run's, less some documents (`pipelines.apply`)
 
 
 def recipe_digest(recipe: Recipe, classifiers: Mapping[str, ClassifierRecipe]) -> str:

@@ -17,7 +17,7 @@ ORDINALS: Final = {name: number for number, name in enumerate(ORDINAL_WORDS.spli
 EDITION: Final = re.compile(
     r"(?i)[\s,，:：(（\[【-]*(?:"
     r"第\s?(?P<zh>[\d一二三四五六七八九十]{1,3})\s?版|(?P<year_zh>(?:19|20)\d{2})\s?年?(?:版|修订版|修订|更新版|更新)|"
-    r"(?P<ordinal>\d{1,3})(?:st|nd|rd|th)\s(?:edition|ed\b\.?|revision)|"
+    r"(?<!\d)(?P<ordinal>\d{1,3})(?:st|nd|rd|th)\s(?:edition|ed\b\.?|revision)|"
     rf"(?P<word>{'|'.join(ORDINALS)})\s(?:edition|revision)|"
     r"(?:version|ver\.?|v|edition|revision|rev\.?)\s?(?P<number>\d{1,3}(?:\.\d{1,3}){0,2})|"
     r"(?:revised|updated?|edition)\s(?:in\s)?(?P<revised>(?:19|20)\d{2})|(?P<year>(?:19|20)\d{2})(?:\s(?:edition|update|revision|guidelines?))?"
