@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,13 +16,14 @@ from schemas.identifiers import doi_of
 from schemas.recipe import Source
 from sources.containers import open_members
 from sources.decoding import without_surrogates
-from sources.draft import Blob, Broken, Draft, open_blob
+from sources.draft import HEAD_BYTES, Blob, Broken, Draft, open_blob
 from sources.formats import FORMATS, choose_format
 from sources.inputs import InputFile, open_input
 from sources.markup.raised import keeping
 from storage.fingerprints import CHUNK
 
 VISIBLE: Final = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ufffd]")
+BLANK: Final = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n\x0b\x0c"
 Glance = Callable[[str], str | None]
 BATCH_BYTES: Final = 1 << 22
 BATCH_ROWS: Final = 2048
@@ -50,6 +51,26 @@ def read_frames(
             documents, broken, pending = [], [], 0
     if documents or broken:
         yield _frames(documents, broken, source)
+
+
+Frames = tuple[pl.DataFrame, pl.DataFrame]
+
+
+def batched_frames(frames: Iterable[Frames]) -> Iterator[Frames]:
+    """Frames of many small files together, up to the size that one large file's have: all that follows is by frame."""
+    documents: list[pl.DataFrame] = []
+    broken: list[pl.DataFrame] = []
+    rows = pending = 0
+    for frame, unreadable in frames:
+        documents.append(frame)
+        broken.append(unreadable)
+        rows += frame.height + unreadable.height
+        pending += int(frame["text"].str.len_bytes().sum() or 0)
+        if pending >= BATCH_BYTES or rows >= BATCH_ROWS:
+            yield pl.concat(documents), pl.concat(broken)
+            documents, broken, rows, pending = [], [], 0, 0
+    if documents:
+        yield pl.concat(documents), pl.concat(broken)
 
 
 def _drafts(file: InputFile, source: Source, used: dict[str, int], glance: Glance | None) -> Iterator[Draft | Broken]:
@@ -80,6 +101,8 @@ def _read_member(
     try:
         if not member.head:
             raise Unreadable("empty file")
+        if len(member.head) < HEAD_BYTES and not member.head.strip(BLANK):
+            raise Unreadable("nothing but a byte-order mark, blanks or zero bytes in it")
         chosen = choose_format(member, source)
         name = chosen.name
         used[name] = chosen.version

@@ -10,18 +10,23 @@ that all workers see.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from dedup.clustering import EDGES
 from pipelines.engines.engine import engine
+from pipelines.engines.quiet_workers import quiet_workers
 from pipelines.run_folder import RunFolder
 from pipelines.stage import STAGES, Grouping, Stage
 from pipelines.tasks import finish_task, is_done, opened, perform, take_over, waves_left
 from schemas.errors import CurateError, WrongCall
 from storage.places import Place, place
+
+NAMED_ERROR: Final = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Unreadable|WrongCall|Interrupt)\b")
+ENDING: Final = re.compile(r" \[while running '.*$")  # Beam's own name of the place
 
 
 def perform_after(task: str, folder: str, stage: str, before: Any) -> tuple[str, int]:
@@ -71,11 +76,15 @@ def write_grouped(grouped: tuple[str, Iterable[tuple[int, int]]], folder: str, s
 @engine("beam")
 def run_beam(folder: Place, workers: int, options: Sequence[str]) -> None:
     """Run all stages as one Beam pipeline; `options` are Beam's pipeline options."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # on import it tells of Google's libraries that are not there
     try:
         import apache_beam as beam
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
         raise WrongCall("engine beam needs Apache Beam: pip install 'curate-medical[beam]'") from None
+    finally:
+        logging.disable(before)
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     given = list(options)
     if not any(option.startswith("--runner") for option in given):
@@ -91,12 +100,21 @@ def run_beam(folder: Place, workers: int, options: Sequence[str]) -> None:
     run = RunFolder(folder)
     _build(pipeline, run)
     try:
-        pipeline.run().wait_until_finish()
+        with quiet_workers("apache_beam"):
+            pipeline.run().wait_until_finish()
     except CurateError:
         raise
     except Exception as error:
-        raise CurateError(f"Beam: {error}") from error
+        raise CurateError(f"Beam: {_cause(error)}") from error
     _check(run)
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong in a worker: Beam's errors hold its whole traceback, of which the last line of all tells it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if NAMED_ERROR.match(line)]
+    told = (named or lines or [type(error).__name__])[-1]
+    return ENDING.sub("", told)
 
 
 def _build(pipeline: Any, run: RunFolder) -> None:

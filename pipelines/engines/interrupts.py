@@ -34,7 +34,9 @@ def interrupts_here_alone() -> Iterator[None]:
 
     def wait() -> None:
         while not finished.is_set():
-            if signal.sigtimedwait({signal.SIGINT}, LOOK_SECONDS) is not None:
+            found = signal.sigtimedwait({signal.SIGINT}, LOOK_SECONDS)
+            # After a stop that outlasts the wait CPython gives a number that no signal has.
+            if found is not None and found.si_signo == signal.SIGINT:
                 signal.pthread_kill(main.ident or 0, WAKES)
 
     def wake(number: int, frame: Any) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 import polars as pl
@@ -16,9 +17,10 @@ from pipelines.stage import partitions, stage
 from pipelines.steps import decide, score_names, step_settings, takes_out_persons, text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.document import DECISION_COLUMNS, QUARANTINE_COLUMNS, document_columns
+from schemas.recipe import Source
 from sources.formats import FORMATS
-from sources.inputs import check_unchanged
-from sources.reading import read_frames
+from sources.inputs import InputFile, check_unchanged
+from sources.reading import Glance, batched_frames, read_frames
 from storage.columnar import ParquetRows
 from storage.fingerprints import fingerprint_of
 from storage.places import Place
@@ -54,7 +56,7 @@ def _readers_still(counts: Mapping[str, Any]) -> bool:
 @stage(
     STAGE,
     title="read",
-    version=2,
+    version=3,
     tasks=partitions,
     writes=_writes,
     settings=_settings,
@@ -77,20 +79,19 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         ParquetRows(documents, document_columns(names)) as out,
         ParquetRows(broken, QUARANTINE_COLUMNS) as unreadable_rows,
     ):
-        for file in files:
-            check_unchanged(file)
-            frames = read_frames(file, sources[file.source], readers, looks.get(file.source))
-            for frame, unreadable in watch.each(f"read {file.source}", frames):
+        for source, of_source in groupby(files, key=lambda file: file.source):
+            frames = _frames_of(of_source, sources[source], readers, looks.get(source))
+            for frame, unreadable in watch.each(f"read {source}", batched_frames(frames)):
                 unreadable_rows.append(_without_persons(unreadable) if takes_out_persons(run.edits) else unreadable)
                 quarantined += unreadable.height
                 if frame.is_empty():
                     continue
                 size = text_bytes(frame["text"])
-                watch.add(f"read {file.source}", size)
+                watch.add(f"read {source}", size)
                 done = _edited(frame, run, watch)
                 with watch.of("write documents", size):
                     out.append(done)
-                by_source[file.source] += done.height
+                by_source[source] += done.height
                 retracts.update(done["retracts"].explode().drop_nulls().to_list())
                 notices.update(_concerned(done))
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
@@ -103,6 +104,14 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "notices": sorted(notices),
         "readers": dict(sorted(readers.items())),
     }
+
+
+def _frames_of(
+    files: Iterable[InputFile], source: Source, readers: dict[str, int], look: Glance | None
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    for file in files:
+        check_unchanged(file)
+        yield from read_frames(file, source, readers, look)
 
 
 def _edited(frame: pl.DataFrame, run: RunFolder, watch: Stopwatch) -> pl.DataFrame:
