@@ -151,12 +151,13 @@ def summary_of(manifest: Manifest) -> dict[str, int | str]:
 
 
 def too_much_quarantined(manifest: Manifest, run_dir: Path) -> bool:
-    """Whether the share of quarantined inputs exceeds what the run's recipe allows."""
+    """Whether the share of quarantined inputs exceeds what the run's recipe allows, or none at all could be read."""
     from pipelines.run_folder import RunFolder
 
     counts = manifest.counts
     share = counts.quarantined / max(counts.quarantined + counts.read, 1)
-    return share > RunFolder(run_dir.resolve()).recipe.max_quarantined
+    nothing = bool(counts.quarantined) and not counts.read
+    return nothing or share > RunFolder(run_dir.resolve()).recipe.max_quarantined
 
 
 @click.command("plan")

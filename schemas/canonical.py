@@ -14,4 +14,4 @@ def canonical_json(value: Any) -> str:
 
 def canonical_digest(value: Any) -> str:
     """SHA-256 of a JSON value in canonical form (UTF-8), in hexadecimal."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()

@@ -19,6 +19,11 @@ from storage.fingerprints import CHUNK, fingerprint_of
 from storage.places import is_url
 
 MAGIC: Final = re.compile(r"[*?\[{]")
+FOREIGN: Final = re.compile("[\udc80-\udcff]")  # how Python carries bytes of names that are not UTF-8
+# By these files a folder is one that a run or a training made. A pattern that begins within one,
+# or names one of its tables, reads it.
+OWN_FOLDERS: Final = ({"recipe.yaml", "plan.json"}, {"lease.json", "log.jsonl"}, {"train.json", "model.json"})
+OWN_TABLES: Final = {"curated", "dropped", "quarantined", "shards"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def find_inputs(source: Source, root: Path) -> list[InputFile]:
                 f"source '{source.name}': no file matches '{pattern}'{where}; "
                 "give --data, correct the pattern, or mark the source `optional: true`"
             )
-        for uri, location, size in matches:
+        for found_uri, location, size in matches:
+            uri = _without_foreign_bytes(found_uri)
             if _excluded(uri, source):
                 continue
             if uri in found and found[uri].location != location:
@@ -82,6 +88,11 @@ def check_unchanged(file: InputFile) -> None:
         raise CurateError(f"{file.location} vanished since the run was planned; bring it back, or use a new --run-dir")
     if fingerprint_of(file.location) != file.fingerprint:
         raise CurateError(f"{file.location} changed since the run was planned; restore it, or use a new --run-dir")
+
+
+def _without_foreign_bytes(uri: str) -> str:
+    """A name that is not UTF-8 with its foreign bytes percent-encoded, as in URLs; others as they are."""
+    return FOREIGN.sub(lambda found: f"%{ord(found.group()) - 0xDC00:02X}", uri)
 
 
 def _excluded(uri: str, source: Source) -> bool:
@@ -106,7 +117,8 @@ def _local(pattern: str, root: Path) -> Iterator[tuple[str, str, int]]:
             yield uri_base.rstrip("/") or base.name, str(base), _size(base)
         return
     wanted = re.compile(glob_translate(rest))
-    for path in sorted(_walk(base, ())):
+    within = bool(OWN_TABLES & set(rest.split("/")))
+    for path in sorted(_walk(base, (), within)):
         relative = path.relative_to(base).as_posix()
         if wanted.match(relative):
             yield uri_base + relative, str(path), _size(path)
@@ -119,7 +131,8 @@ def _fixed_part(pattern: Path) -> tuple[Path, str]:
     return Path(*parts[:first]), "/".join(parts[first:])
 
 
-def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
+def _walk(folder: Path, above: tuple[tuple[int, int], ...], within: bool) -> Iterator[Path]:
+    """Files below a folder; those of runs and trainings only where they are asked for (`within`)."""
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -130,11 +143,18 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return
+    if above and not within and _is_made_here({entry.name for entry in entries}):
+        return
     for entry in entries:
         if entry.is_dir(follow_symlinks=True) if not _is_loop(entry) else False:
-            yield from _walk(Path(entry.path), (*above, identity))
+            yield from _walk(Path(entry.path), (*above, identity), within)
         else:
             yield Path(entry.path)
+
+
+def _is_made_here(names: set[str]) -> bool:
+    """Whether a folder is that of a run or a training, which lies among the data but is none."""
+    return any(signs <= names for signs in OWN_FOLDERS)
 
 
 def _is_loop(entry: os.DirEntry[str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from typing import Any, Final
 
 import fsspec
@@ -50,6 +51,9 @@ def covers_content(size: int) -> bool:
 
 
 def _local(location: str) -> str:
+    # A pipe would keep us waiting and a device has no end; neither is ever opened.
+    if not stat.S_ISREG(os.stat(location).st_mode):
+        return ""
     with open(location, "rb") as handle:
         status = os.fstat(handle.fileno())
         digest = hashlib.blake2b(str(status.st_size).encode(), digest_size=16)

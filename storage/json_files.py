@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from storage.places import Place
 from storage.publishing import write_text
 
+LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
 
 def write_json(target: Place, value: Any, indent: int | None = 2) -> None:
     """Write a JSON value, whole or not at all."""
-    write_text(target, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False)
+    if LONE_SURROGATE.search(text):  # a name of a file that is not UTF-8
+        text = json.dumps(value, indent=indent, sort_keys=True)
+    write_text(target, text + "\n")
 
 
 def read_json(source: Place) -> Any:
