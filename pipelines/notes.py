@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from pipelines.run_folder import RunFolder
-from pipelines.stages import cluster
+from pipelines.stages import cluster, curate
 from pipelines.stages.curate import withdrawn
-from pipelines.tasks import counts_of
+from pipelines.tasks import counts_of, files_of
 from schemas.manifest import Manifest
+from sources.pages.ocr import ocr_is_installed
+from storage.columnar import scan_parquet
 
 
 def notes(run: RunFolder, manifest: Manifest) -> list[str]:
     """One sentence for each thing that a reader of counts alone would miss."""
-    told = [*_empty(manifest), *_talks(manifest), withdrawn(run).told() if run.recipe.withdrawn else None]
+    told = [
+        *_empty(manifest),
+        *_talks(manifest),
+        _pictures(run),
+        withdrawn(run).told() if run.recipe.withdrawn else None,
+    ]
     undecided = counts_of(run, cluster.STAGE)[0].get("undecided_editions", 0)
     if undecided:
         told.append(
@@ -19,6 +28,17 @@ def notes(run: RunFolder, manifest: Manifest) -> list[str]:
             "which is newer (`drop_reason` of the curated document names it)"
         )
     return [one for one in told if one]
+
+
+def _pictures(run: RunFolder) -> str | None:
+    """Pages that are pictures, where nothing that reads them is installed."""
+    if ocr_is_installed():
+        return None
+    files = [run.path / name for name in files_of(run, curate.STAGE) if name.startswith("quarantined/")]
+    unread = pl.col("error").str.contains("^no text layer|^a picture of a page")
+    number = scan_parquet(files).filter(unread).select(pl.len()).collect().item() if files else 0
+    told = "to read them: pip install 'curate-medical[ocr]', and run again in a new folder"
+    return f"{number:,} inputs are pictures of pages and were not read; {told}" if number else None
 
 
 def _empty(manifest: Manifest) -> list[str]:

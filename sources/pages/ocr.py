@@ -6,6 +6,7 @@ One thread an engine: results do not depend on how many workers there are, and w
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 from functools import lru_cache
 from typing import Any, Final
@@ -26,13 +27,23 @@ MIN_BOX_HEIGHT: Final = 4  # pixels
 Pixels = npt.NDArray[np.uint8]
 
 
+# The same words whatever is installed: reasons are part of what a run's digest covers.
+NOT_READ: Final = "a picture of a page, on which no text was read"
+
+
+@lru_cache(maxsize=1)
+def ocr_is_installed() -> bool:
+    """Whether pages can be read from their pictures: the package's extra `ocr`."""
+    return all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime", "PIL"))
+
+
 @lru_cache(maxsize=1)
 def ocr_engine() -> Any:
     """The engine, loaded once a process; without the package the page cannot be read."""
     try:
         from rapidocr import RapidOCR
     except ImportError:
-        raise Unreadable("a picture of a page; to read it: pip install 'curate-medical[ocr]'") from None
+        raise Unreadable(NOT_READ) from None
     logging.getLogger("RapidOCR").setLevel(logging.ERROR)
     threads = {"EngineConfig.onnxruntime.intra_op_num_threads": 1, "EngineConfig.onnxruntime.inter_op_num_threads": 1}
     with contextlib.suppress(Exception):

@@ -14,7 +14,7 @@ from schemas.recipe import Source
 from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
 from sources.pages.layout import Page, document_text, largest_text
-from sources.pages.ocr import MAX_PIXELS, fitted, read_picture
+from sources.pages.ocr import MAX_PIXELS, NOT_READ, fitted, read_picture
 
 MAX_PICTURES: Final = 500
 MAGIC: Final = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
@@ -48,7 +48,7 @@ def pictures(data: bytes) -> Iterator[Page]:
     try:
         from PIL import Image, ImageSequence
     except ImportError:
-        raise Unreadable("a picture of a page; to read it: pip install 'curate-medical[ocr]'") from None
+        raise Unreadable(NOT_READ) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -74,7 +74,7 @@ def ocr_draft(pages: list[Page], data: bytes, source: Source) -> Draft:
     confidence = checked_confidence(pages, source)
     text = document_text(pages)
     if not text.strip():
-        raise Unreadable("OCR found no text on the picture")
+        raise Unreadable(NOT_READ)
     title = largest_text(pages[0].lines) or None
     return Draft(
         text=text,

@@ -15,7 +15,7 @@ from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import reader
 from sources.markup.references import without_references
 from sources.pages.layout import Page, document_text, largest_text, merged
-from sources.pages.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, fitted, read_picture
+from sources.pages.ocr import MAX_SIDE, POINTS_AN_INCH, RENDER_DPI, fitted, ocr_is_installed, read_picture
 from sources.pages.pdf_text import page_text
 from sources.readers.image import checked_confidence
 
@@ -45,7 +45,8 @@ def pdf_draft(data: bytes, source: Source) -> Draft:
             raise Unreadable(f"PDF has {len(document)} pages, more than {MAX_PAGES}")
         pages = [_read_page(document[index]) for index in range(len(document))]
         scanned = [number for number, page in enumerate(pages) if page.is_picture]
-        if source.ocr.enabled:
+        is_read = source.ocr.enabled and ocr_is_installed()
+        if is_read:
             for number in scanned:
                 pages[number] = _scanned_page(document[number])
         metadata = document.get_metadata_dict()
@@ -53,7 +54,7 @@ def pdf_draft(data: bytes, source: Source) -> Draft:
         raise Unreadable(f"PDF is damaged: {error}") from None
     finally:
         document.close()
-    if (scanned and not source.ocr.enabled) or not any(page.lines for page in pages):
+    if (scanned and not is_read) or not any(page.lines for page in pages):
         which = ", ".join(str(number + 1) for number in scanned[:5]) + (", …" if len(scanned) > 5 else "")
         raise Unreadable(f"no text layer ({len(scanned)} of {len(pages)} pages{': ' + which if which else ''})")
     confidence = checked_confidence(pages, source) if scanned else None
