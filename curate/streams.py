@@ -7,7 +7,7 @@ import os
 import re
 import select
 import sys
-from typing import Final
+from typing import Any, Final
 
 # C0 and C1 controls but tab and line feed; line and paragraph separators; marks, embeddings, overrides and isolates
 # of direction (Unicode Standard Annex 9, section 2).
@@ -26,14 +26,32 @@ def _written_out(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+class Unread(io.FileIO):
+    """Standard error, of which nobody may read any more: a run is not lost by what it cannot say."""
+
+    def write(self, data: Any) -> int:
+        """Write, or lose what is said."""
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
 def open_streams() -> None:
     """Closed streams swallow what is written; letters that a stream cannot encode are written out, not refused."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
-        elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    for number in (0, 1, 2):  # else the next file that is opened takes the number, and is written into
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process
+    encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
+    raw = Unread(2, "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def output_is_read() -> bool:

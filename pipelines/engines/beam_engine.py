@@ -87,6 +87,7 @@ def run_beam(folder: Place, workers: int, options: Sequence[str]) -> None:
         logging.disable(before)
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     given = list(options)
+    workers = max(1, min(workers, len(RunFolder(folder).plan.partitions)))
     if not any(option.startswith("--runner") for option in given):
         given += ["--runner=DirectRunner"]
     if "--runner=DirectRunner" in given and not any(option.startswith("--direct_") for option in given):

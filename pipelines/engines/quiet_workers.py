@@ -31,7 +31,9 @@ def quiet_workers(library: str) -> Iterator[None]:
         return
     stream.flush()
     shown = os.dup(STDERR)
-    ours = open(shown, "w", encoding=stream.encoding, errors=stream.errors, buffering=1)  # noqa: SIM115 - closed below
+    # Of the same kind: the command's own standard error may forgive that nobody reads it.
+    raw = type(stream.buffer.raw)(shown, "w")  # type: ignore[attr-defined, union-attr]
+    ours = io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, stream.errors, line_buffering=True)
     logger = logging.getLogger(library)
     propagates, handlers, hook = logger.propagate, list(logger.handlers), threading.excepthook
     with _file() as told:
