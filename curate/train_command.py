@@ -81,6 +81,7 @@ def ratios_command(recipe: Path, manifest: Path, out: Path) -> None:
 @click.option("--stop-after", type=click.IntRange(1), help="Save and stop after this step; call again to go on.")
 @click.option("--slurm", is_flag=True, help="Write a batch script for Slurm into --out and submit it.")
 @click.option("--per-node", type=click.IntRange(1), default=8, show_default=True, help="Processes a node, for Slurm.")
+@click.option("--fallback", is_flag=True, help="Where the newest checkpoint is damaged, go on from the one before.")
 @click.option("--check", "check_only", is_flag=True, help="Check recipe, layout, parent and manifest; start nothing.")
 def stages_command(
     recipe: Path,
@@ -90,6 +91,7 @@ def stages_command(
     stop_after: int | None,
     slurm: bool,
     per_node: int,
+    fallback: bool,
     check_only: bool,
 ) -> None:
     """Train by RECIPE on the token shards of a manifest, with Megatron-Core.
@@ -105,7 +107,7 @@ def stages_command(
       curate train my.yaml --manifest runs/medical --out runs/model --stop-after 1000
       curate train my.yaml --manifest runs/medical --out runs/model --slurm
     """
-    train(recipe, manifest, out, parent, stop_after, per_node if slurm else 0, check_only)
+    train(recipe, manifest, out, parent, stop_after, per_node if slurm else 0, check_only, fallback)
 
 
 def train(
@@ -116,6 +118,7 @@ def train(
     stop_after: int | None = None,
     slurm_per_node: int = 0,
     check_only: bool = False,
+    fallback: bool = False,
 ) -> None:
     """Check everything that can be checked without starting a process, then train what is not yet done."""
     from trainers.launch.local import check_installed, check_stage, planned_stages, stages_left, train_here
@@ -138,7 +141,7 @@ def train(
 
         click.echo(submit(recipe, manifest, out, parent, left, slurm_per_node))
     else:
-        train_here(left, manifest, stop_after, TrainingPanel, _say)
+        train_here(left, manifest, stop_after, TrainingPanel, _say, fallback)
 
 
 def _say(text: str) -> None:

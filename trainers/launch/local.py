@@ -19,6 +19,7 @@ from schemas.errors import CurateError, WrongCall
 from schemas.manifest import load_manifest
 from trainers.data.blending import check_mixtures, planned_phases
 from trainers.launch.chain import PlannedStage, is_chain, plan_chain
+from trainers.launch.fallback import set_damaged_aside
 from trainers.loop.position import STOPPED, latest, read_position, write_stage
 from trainers.loop.resuming import check_same_run
 from trainers.loop.stopping import ASKING, held_back
@@ -68,10 +69,20 @@ def stages_left(stages: list[PlannedStage], say: Callable[[str], None]) -> list[
 
 
 def train_here(
-    stages: list[PlannedStage], manifest: Path, stop_after: int | None, watch: Watch, say: Callable[[str], None]
+    stages: list[PlannedStage],
+    manifest: Path,
+    stop_after: int | None,
+    watch: Watch,
+    say: Callable[[str], None],
+    fallback: bool = False,
 ) -> None:
-    """Train stages one after the other, each checked when its parent is there, until one is asked to stop."""
+    """Train stages one after the other, each checked when its parent is there, until one is asked to stop.
+
+    `fallback`: from the newest whole checkpoint, where the newest of all is damaged.
+    """
     for stage in stages:
+        if fallback:
+            set_damaged_aside(stage.out, say)
         check_stage(stage.config, stage.out, manifest)
         if len(stages) > 1:
             say(f"{stage.config.name}: training into {stage.out}")

@@ -25,6 +25,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from schemas.errors import CurateError
 from storage.json_files import write_json
 from storage.places import make_folder, remove_tree, rename
+from trainers.loop.checksums import checked_while, write_checksums
 from trainers.loop.optimizer import parts_of
 from trainers.loop.position import Position, checkpoint_folder, read_position
 from trainers.model.saved_weights import check_harmless
@@ -123,6 +124,9 @@ class Checkpoints:
         self.last_seconds = time.perf_counter() - started
         if is_first():
             write_json(temporary / "position.json", asdict(position))
+        torch.distributed.barrier()
+        write_checksums(temporary)
+        if is_first():
             target = checkpoint_folder(self.out, position.step)
             remove_tree(target)
             rename(temporary, target)
@@ -204,10 +208,16 @@ def _set_weights(
 
 
 def _load(state: dict[str, Any], folder: Path) -> dict[str, Any]:
-    check_harmless(folder)
-    try:
+    def read() -> dict[str, object]:
+        check_harmless(folder)
         return dict(dist_checkpointing.load(state, str(folder)))
+
+    try:
+        return checked_while(folder, read)
+    except CurateError:
+        raise
     except (Exception, CheckpointException) as error:
         raise CurateError(
-            f"checkpoint {folder} cannot be read: {_first_line(error)}; delete it to go on from the one before"
+            f"checkpoint {folder} cannot be read: {_first_line(error)}; "
+            "delete it, or call again with --fallback, to go on from the one before"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.errors import CurateError
 from storage.json_files import read_json, write_json
 from trainers.stage import TrainConfig
 
@@ -40,6 +41,18 @@ def latest(out: Path) -> Path | None:
     return found[-1].parent if found else None
 
 
+def latest_before(folder: Path) -> Path | None:
+    """The newest checkpoint that is older than this one, or None."""
+    found = sorted(path.parent for path in folder.parent.glob("step-*/position.json"))
+    older = [one for one in found if one.name < folder.name]
+    return older[-1] if older else None
+
+
 def read_position(folder: Path) -> Position:
     """What a checkpoint says of itself."""
-    return Position(**read_json(folder / "position.json"))
+    try:
+        return Position(**read_json(folder / "position.json"))
+    except (ValueError, TypeError):
+        before = latest_before(folder)
+        remedy = f"call again with --fallback to go on from {before.name}, or delete" if before else "delete"
+        raise CurateError(f"checkpoint {folder} is damaged: position.json is empty or torn; {remedy} it") from None

@@ -15,7 +15,7 @@ from storage.places import make_folder, remove_tree, rename
 from storage.publishing import copy_file
 from tokenization.marks import CONFIG_FILE, marks_around, named_tokens, read_config
 from tokenization.tokenizer import load_tokenizer
-from trainers.loop.position import latest
+from trainers.loop.position import latest, read_position
 from trainers.model.card import GENERATION_FILE, TEMPLATE_FILE, ModelCard, read_card
 from trainers.model.families import to_hf_config, weights_of
 from trainers.model.parts import hf_parts
@@ -31,6 +31,7 @@ def newest_checkpoint(model: Path) -> Path:
     found = latest(model)
     if found is None:
         raise WrongCall(f"{model} has no whole checkpoint yet")
+    read_position(found)
     return found
 
 

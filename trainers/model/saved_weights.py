@@ -15,6 +15,7 @@ from typing import Any, Final
 import torch
 
 from schemas.errors import CurateError, WrongCall
+from trainers.loop.checksums import damaged_file, refusal
 from trainers.model.families import LAYER
 
 # Layer norms go under the name of the linear layer behind them.
@@ -95,6 +96,8 @@ class SavedWeights:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        if (damaged := damaged_file(folder)) is not None:
+            raise refusal(folder, damaged)
         contents = read_contents(folder)
         self._tensors = contents.state_dict_metadata
         self._places = {(index.fqn, tuple(index.offset or ())): place for index, place in contents.storage_data.items()}
