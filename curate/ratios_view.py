@@ -20,6 +20,10 @@ SIDE, TOP, HIGH = 420, 28, 364  # of the triangle, in the units of its picture
 
 def run_ratios(recipe: Path, manifest: Path, out: Path) -> None:
     """Check the recipe, run the search, and write its page."""
+    from trainers.launch.local import check_installed
+
+    check_installed()
+
     from trainers.launch.ratios import checked_search, search_here
     from trainers.ratios.trials import chosen
 

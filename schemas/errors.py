@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+# What the system says where there is no room: the disk, the user's share of it, a limit on files.
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_WRONG_CALL = 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
@@ -22,7 +23,7 @@ from megatron.core.num_microbatches_calculator import (
     unset_num_microbatches_calculator,
 )
 
-from schemas.errors import CurateError, WrongCall
+from schemas.errors import EXIT_FAILED, NO_SPACE, CurateError, WrongCall
 from schemas.manifest import Manifest, load_manifest
 from storage.json_files import read_whole_json, write_json
 from storage.lease import leased
@@ -276,8 +277,15 @@ def _restore_parent(start: Start, model: list[Any]) -> None:
     checkpoint.restore_weights(newest, model, lambda name: is_adapter(name) or (is_head(name) and not scored))
 
 
+def _told_by_the_main_thread(told: threading.ExceptHookArgs) -> None:
+    """A library's writer that runs out of space fails again in the main thread, where it is told in one line."""
+    if not isinstance(told.exc_value, OSError):
+        threading.__excepthook__(told)
+
+
 def main() -> None:
     """Entry for torchrun and srun: CONFIG MANIFEST OUT [STOP_AFTER]."""
+    threading.excepthook = _told_by_the_main_thread
     signals = StopSignals()
     signals.listen()
     config, manifest, out = (Path(argument) for argument in sys.argv[1:4])
@@ -291,6 +299,13 @@ def main() -> None:
         if int(os.environ.get("RANK", "0")) == 0:
             print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except OSError as error:  # a full disk, a folder that vanished: no fault of the code
+        if os.environ.get("CURATE_DEBUG"):
+            raise
+        where = f"{error.filename}: " if error.filename else f"{out}: "
+        remedy = "; free some space and call again to go on" if error.errno in NO_SPACE else ""
+        print(f"error: {where}{error.strerror or error}{remedy}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
     finally:
         signals.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -49,8 +50,9 @@ class TrainingLog:
         self._file.flush()
         flat = dict(_flat(values))
         if self._board is not None:
-            for name, value in flat.items():
-                self._board.add_scalar(name, value, step)
+            with self._board_may_fail():
+                for name, value in flat.items():
+                    self._board.add_scalar(name, value, step)
         if self._run is not None:
             self._run.log(flat, step=step)
         if say and not self.quiet:
@@ -73,8 +75,9 @@ class TrainingLog:
         self._file.close()
         self._file = _continued(self.out / "log.jsonl", lambda record: record["step"] <= step)
         if self._board is not None:
-            self._board.close()
-            self._board = _board(self.out, step)
+            with self._board_may_fail():
+                self._board.close()
+                self._board = _board(self.out, step)
 
     def close(self) -> None:
         """Flush and close."""
@@ -83,9 +86,20 @@ class TrainingLog:
         self._file.close()
         self._events.close()
         if self._board is not None:
-            self._board.close()
+            with self._board_may_fail():
+                self._board.close()
         if self._run is not None:
             self._run.finish()
+
+    @contextlib.contextmanager
+    def _board_may_fail(self) -> Iterator[None]:
+        """TensorBoard's files are a second copy of the log: where they cannot be written, it goes on without them."""
+        try:
+            yield
+        except OSError as error:
+            self._board = None
+            told = f"TensorBoard's files in {self.out} cannot be written any more: {error.strerror or error}"
+            print(told, file=sys.stderr, flush=True)
 
 
 SAID = (
