@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from storage.json_files import whole_lines
 
 
 def profile_of(run_dir: Path) -> list[dict[str, Any]]:
     """One row a part, in the order in which parts first ran: seconds over all workers, MB of text, MB/s a core."""
     seconds: dict[str, float] = {}
     sizes: dict[str, float] = {}
-    for line in (run_dir / "log.jsonl").read_text(encoding="utf-8").splitlines():
-        event = json.loads(line)
+    for event in whole_lines((run_dir / "log.jsonl").read_text(encoding="utf-8", errors="replace")):
         for part, (took, size) in (event.get("profile") or {}).items():
             seconds[part] = seconds.get(part, 0.0) + took
             sizes[part] = sizes.get(part, 0.0) + size / 1e6

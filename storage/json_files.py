@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from storage.places import Place
@@ -23,6 +24,17 @@ def write_json(target: Place, value: Any, indent: int | None = 2) -> None:
 def read_json(source: Place) -> Any:
     """The value that a file holds; `OSError` where there is none, `ValueError` where it is not JSON."""
     return json.loads(source.read_text(encoding="utf-8"))
+
+
+def whole_lines(text: str) -> Iterator[dict[str, Any]]:
+    """The records of JSON lines; a line that a power cut tore, or made zeros of, is passed over."""
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
 
 
 def read_whole_json(source: Place) -> Any:

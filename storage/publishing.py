@@ -101,12 +101,14 @@ def link_or_copy(source: Place, target: Place) -> None:
 
 
 def append_line(target: Place, line: str) -> None:
-    """Add a line to a log; on local disks lines of several processes never mix."""
+    """Add a line to a log; on local disks lines of several processes never mix, nor with one that a power cut tore."""
     data = (line + "\n").encode("utf-8")
     if is_local(target):
-        handle = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        handle = os.open(target, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(handle, data)
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, b"\n" + data if torn else data)
         finally:
             os.close(handle)
         return

@@ -10,18 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from storage.json_files import whole_lines
 from storage.publishing import cut_file
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Every whole record of a log; a line cut off by a kill is left out."""
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
+    return list(whole_lines(path.read_text(encoding="utf-8", errors="replace"))) if path.exists() else []
 
 
 def newest_first(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
