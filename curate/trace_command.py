@@ -103,7 +103,7 @@ def _trace_document(run_dir: Path, document: str, model: Path | None) -> None:
     if not shards:
         told["in_no_shard"] = _why_in_no_shard(run_dir, found)
     if model is not None:
-        told["steps"] = _steps_of(model, run_dir, places, document)
+        told |= _steps_of(model, run_dir, places, document)
     click.echo(json_line(told, indent=2))
 
 
@@ -117,14 +117,17 @@ def _why_in_no_shard(run_dir: Path, document: dict[str, Any]) -> str:
     return "no component of a mixture takes it"
 
 
-def _steps_of(model: Path, run_dir: Path, places: list[Any], document: str) -> list[int]:
+def _steps_of(model: Path, run_dir: Path, places: list[Any], document: str) -> dict[str, Any]:
+    """The steps that saw a document, and the components in which it is held out for validation."""
     from trainers.lineage.rolled_out import RolledOut, is_rolled_out
 
     if is_rolled_out(model):
-        return RolledOut.open(model).steps_of_document(document)
+        return {"steps": RolledOut.open(model).steps_of_document(document)}
     from trainers.lineage.trained_on import TrainedOn
 
-    return TrainedOn.open(model, run_dir).steps_of_document(places)
+    opened = TrainedOn.open(model, run_dir)
+    held_out = opened.held_out(places)
+    return {"steps": opened.steps_of_document(places), **({"held_out": held_out} if held_out else {})}
 
 
 def _trace_rollouts(run_dir: Path, model: Path, step: int) -> None:

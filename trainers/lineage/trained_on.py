@@ -68,15 +68,21 @@ class TrainedOn:
         blend = self.data.training.blend
         for place in places:
             name = f"{place.mixture}/{place.component}"
-            if name not in self.data.training.components:
+            if name not in self.data.training.components or self._is_held_out(place):
                 continue
             component = self.data.training.components[name]
-            if place.component_row >= len(component.tokens):
-                continue  # held out for validation
             mine = np.flatnonzero(blend.chosen == blend.names.index(name))
             numbers = component.numbers_of_row(place.component_row, int(blend.numbers[mine].max(initial=0)) + 1)
             samples += mine[np.isin(blend.numbers[mine], numbers)].tolist()
         return self._steps(sorted(set(samples)))
+
+    def held_out(self, places: list[Place]) -> list[str]:
+        """Components whose rows of a document are held out for validation: no step will ever see them."""
+        return sorted({f"{place.mixture}/{place.component}" for place in places if self._is_held_out(place)})
+
+    def _is_held_out(self, place: Place) -> bool:
+        component = self.data.training.components.get(f"{place.mixture}/{place.component}")
+        return component is not None and place.component_row >= len(component.tokens)
 
     def _steps(self, samples: list[int]) -> list[int]:
         records = read_log(self.model / "log.jsonl")
