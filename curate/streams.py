@@ -37,14 +37,27 @@ class Unread(io.FileIO):
             return len(data)
 
 
+_kept: list[Any] = []
+
+
+def _open_nothing(number: int) -> None:
+    """Open the null device under a number of a stream, for as long as the process lives."""
+    stream = open(os.devnull, "rb+", buffering=0)  # noqa: SIM115 - it may have got the very number
+    if stream.fileno() == number:
+        _kept.append(stream)
+        os.set_inheritable(number, True)
+    else:
+        os.dup2(stream.fileno(), number)
+        stream.close()
+
+
 def open_streams() -> None:
     """Closed streams swallow what is written; letters that a stream cannot encode are written out, not refused."""
     for number in (0, 1, 2):  # else the next file that is opened takes the number, and is written into
         try:
             os.fstat(number)
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_RDWR), number)
-            os.set_inheritable(number, True)
+            _open_nothing(number)
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - open as long as the process
     encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
@@ -63,4 +76,4 @@ def output_is_read() -> bool:
 
 def forget_output() -> None:
     """Nothing that still waits in the buffer of a closed standard output is written at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _open_nothing(sys.stdout.fileno())
