@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dedup.clustering as clustering
-from dedup.clustering import choose, components, linked, members, star_edges, superseded
+from dedup.clustering import choose, components, linked, members, star_edges
+from dedup.editions import ordered, parsed
 from dedup.paragraphs import repeated_lines, without_repeated
 
 
@@ -52,8 +53,10 @@ def candidates(**columns: list[object]) -> pl.DataFrame:
     size = len(columns["id"])
     plain = {"exact": ["x"] * size, "superseded": [False] * size, "authority": ["B"] * size, "quality": [None] * size}
     plain |= {"edition": [None] * size, "published": [None] * size, "characters": [10] * size, "row": list(range(size))}
+    plain |= {"held": [False] * size}
     schema = {"quality": pl.Float64, "edition": pl.String, "published": pl.String, "row": pl.UInt32}
-    return pl.DataFrame({**plain, **columns}, schema_overrides=schema)
+    frame = pl.DataFrame({**plain, **columns}, schema_overrides=schema)
+    return frame.hstack(parsed(frame["edition"]))
 
 
 def test_the_best_of_a_cluster_stays() -> None:
@@ -74,7 +77,19 @@ def test_older_editions_are_superseded() -> None:
     rows = candidates(id=["a", "b", "c", "d"], edition=["1", "2", None, "1"]).with_columns(
         series=pl.Series(["s", "s", "s", "t"])
     )
-    assert superseded(rows)["row"].to_list() == [0]
+    assert ordered(rows).old["row"].to_list() == [0]
+
+
+def test_what_comes_again_unchanged_replaces_nothing() -> None:
+    known = candidates(id=["b", "a"], exact=["x", "x"], held=[True, False])
+    clusters = pl.DataFrame({"row": [0, 1], "root": [0, 0]}, schema={"row": pl.UInt32, "root": pl.UInt32})
+    assert set(choose(clusters, known)["kept"]) == {"b"}
+
+
+def test_in_a_cluster_of_two_schemes_the_date_decides() -> None:
+    known = candidates(id=["a", "b"], edition=["3", "2019"], published=["2023", "2019"], exact=["x", "y"])
+    clusters = pl.DataFrame({"row": [0, 1], "root": [0, 0]}, schema={"row": pl.UInt32, "root": pl.UInt32})
+    assert set(choose(clusters, known)["kept"]) == {"a"}
 
 
 def test_repeated_lines_go_from_all_but_the_first_document() -> None:
