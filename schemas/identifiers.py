@@ -9,8 +9,8 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-# The form that Crossref recommends to find DOIs by, with registrants of one part or several.
-DOI: Final = re.compile(r"10\.\d{3,9}(?:\.\d+)*/[^\s\"<>]+")
+# Crossref's form to find DOIs by, with registrants of any length and of one part or several.
+DOI: Final = re.compile(r"10\.\d{1,9}(?:\.\d+)*/[^\s\"<>]+")
 PMID: Final = re.compile(
     r"(?:(?:pmid|pubmed)\s*[:#=]?\s*|(?:https?://)?(?:www\.)?(?:pubmed\.ncbi\.nlm\.nih\.gov|ncbi\.nlm\.nih\.gov/pubmed)/)"
     r"0*([1-9]\d{0,8})/?"

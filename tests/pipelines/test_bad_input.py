@@ -72,9 +72,10 @@ def zip_of(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -
         ("a.xlsx", zip_of({"[Content_Types].xml": b"<Types/>", "xl/x": b"1"}), "workbook is truncated or corrupt"),
         ("a.json", b'{"text": "cut', "not valid JSON"),
         ("a.csv", b"name,value\nx,1\n", "no column text"),
-        ("a.jsonl", b"\xef\xbb\xbf", "no record"),
-        ("a.jsonl", b" \n\n  ", "no record"),
-        ("a.html", bytes(4096), "control characters"),
+        ("a.jsonl", b"\xef\xbb\xbf", "nothing but a byte-order mark"),
+        ("a.jsonl", b" \n\n  ", "blanks"),
+        ("a.html", bytes(4096), "zero bytes"),
+        ("a.html", bytes(range(1, 9)) * 2000, "control characters"),
         ("a.warc.gz", b"", "empty file"),
     ],
     ids=lambda value: value if isinstance(value, str) else "bytes",  # archives hold the time: workers must agree on ids

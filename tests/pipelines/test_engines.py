@@ -206,10 +206,10 @@ def test_an_empty_corpus_is_told(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text(" \n ")
     recipe = write_recipe(tmp_path, SMALL_RECIPE)
-    done = curate("run", recipe, "--run-dir", tmp_path / "run", "--workers", 1)  # whole: a delivery may bring nothing
+    done = curate("run", recipe, "--run-dir", tmp_path / "run", "--workers", 1, status=3)  # nothing could be read
     assert "no document was kept" in done.stderr
     counts = load_manifest(tmp_path / "run" / "manifest.json").counts
-    assert (counts.read, counts.curated, sum(counts.dropped.values())) == (1, 0, 1)
+    assert (counts.read, counts.curated, counts.quarantined) == (0, 0, 1)
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path) -> None:
