@@ -34,9 +34,11 @@ def cluster_members(run_dir: Path, wanted: str) -> list[dict[str, Any]]:
     """Documents of the cluster that a document belongs to, whom it keeps first; `wanted` is the start of an id."""
     decisions = pl.scan_parquet(run_dir / "stages" / CLUSTER / "decisions.parquet")
     mine = decisions.filter(pl.col("id").str.starts_with(wanted) | pl.col("cluster").str.starts_with(wanted))
-    found = mine.select("cluster").drop_nulls().head(1).collect()
-    if found.is_empty():
+    found = mine.select("cluster").drop_nulls().unique().sort("cluster").collect()
+    if found.is_empty() or not wanted:
         raise WrongCall(f"no cluster of {run_dir} has a document whose id begins with '{wanted}'")
+    if found.height > 1:
+        raise WrongCall(f"{found.height} clusters have a document whose id begins with '{wanted}'; give more of it")
     rows = decisions.filter(pl.col("cluster") == found["cluster"][0]).select("id", "kept").collect()
     parts = [
         pl.scan_parquet(run_dir / name / "*.parquet")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from curate.streams import visible
-from curate.terminal import json_line
+from curate.terminal import Output, json_line
 from schemas.errors import EXIT_FAILED, EXIT_TOO_MUCH_QUARANTINED
 from schemas.manifest import Manifest
 
@@ -201,12 +201,11 @@ def planned_stages(run: RunFolder) -> Iterator[dict[str, Any]]:
 
 def print_plan(recipe: Recipe, plan: Plan, stages: list[dict[str, Any]]) -> None:
     """Sources, files whose content is told by samples alone, and the stages, as tables."""
-    from rich.console import Console
     from rich.table import Table
 
     from storage.fingerprints import covers_content
 
-    console = Console()
+    console = Output()
     sources = Table(
         "source", "type", "files", "MB", title=f"{recipe.name}: {plan.files:,} files, {plan.bytes / 1e6:,.1f} MB"
     )

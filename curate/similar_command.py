@@ -14,7 +14,7 @@ from schemas.errors import WrongCall
 @click.command("similar")
 @click.argument("run_dir", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--text", "text_file", help="A file whose text is looked for; - for standard input.")
-@click.option("--id", "document", help="A document of the run, by its id.")
+@click.option("--id", "document", help="A document of the run, by its id or the beginning of it.")
 @click.option("--k", "most", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many at most.")
 @click.option("--min-similarity", type=click.FloatRange(0.0, 1.0), default=0.0, help="Estimated Jaccard similarity.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -43,7 +43,9 @@ def similar_command(
     if text is not None:
         found = similar_to_text(run, text, most, min_similarity)
     else:
-        found = similar_to_document(run, str(document), most, min_similarity)
+        from curate.look_commands import found_document
+
+        found = similar_to_document(run, found_document(run_dir, str(document))[1]["id"], most, min_similarity)
     if as_json:
         click.echo(json_line({"results": found}))
         return

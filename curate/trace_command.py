@@ -184,6 +184,8 @@ def _trace_list(run_dir: Path, listed: Path) -> None:
     columns = table(run_dir, "curated").select(*TOLD).collect()
     gone = withdrawn_documents(columns, read_withdrawn(listed, listed.name).names, ())
     held = held_by(run_dir, manifest, gone["id"].to_list())
+    if gone.is_empty():
+        click.echo(f"no document of {run_dir} is on the list {listed}", err=True)
     for named in gone.iter_rows(named=True):
         click.echo(json_line({**named, "shards": held.get(named["id"], [])}))
 

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from pipelines.earlier import REPORT, replaced_runs
 from pipelines.run_folder import APPLIED, RunFolder
 from pipelines.stages.tokenizer import chat_template, run_tokenizer
-from pipelines.stages.tokens import COUNTED, totals_of
 from pipelines.stages.tokens import STAGE as TOKENS
+from pipelines.stages.tokens import counted_of, prompts_of, totals_of
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import ComponentShards, FileEntry, Manifest, Shard, Totals, load_manifest
 from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet
@@ -29,6 +29,7 @@ from storage.json_files import read_json, write_json
 from storage.places import Place, empty, files_below, resolved
 from storage.publishing import link_or_copy
 from tokenization.conversations import encode_conversations
+from tokenization.preferences import pairs_of
 from tokenization.shards import open_shard, shard_schema, write_shard
 
 TABLES: Final = ("curated", "dropped")
@@ -163,17 +164,9 @@ def _counts(run: RunFolder, before: Manifest, lost: pl.DataFrame, gone: pl.DataF
     if not files:
         raise WrongCall(f"{run.path} lost its `stages/` folder, which holds the counts of each document")
     tokens = pl.concat(read_parquet(path) for path in files)
-    known = lost.join(tokens, on="id", how="left", maintain_order="left").select(
-        "id",
-        "source",
-        "source_type",
-        pl.col("language").fill_null("unknown"),
-        pl.col("authority").fill_null("ungraded"),
-        pl.col("licence").fill_null("unknown"),
-        characters=pl.col("text").str.len_chars().cast(pl.Int64),
-        tokens=pl.col("tokens").fill_null(0),
-    )
-    sums = totals_of(known.cast(COUNTED))  # type: ignore[arg-type]
+    lengths = lost.join(tokens, on="id", how="left", maintain_order="left")["tokens"].fill_null(0)
+    known = counted_of(lost, lengths.to_numpy())
+    sums = totals_of(known)
     counts = before.counts
     total = [known.height, int(known["characters"].sum()), int(known["tokens"].sum())]
     by = Counter(lost.select("id").join(gone, on="id")["by"])
@@ -198,9 +191,6 @@ def _counts(run: RunFolder, before: Manifest, lost: pl.DataFrame, gone: pl.DataF
 
 
 def _talks_less(run: RunFolder, before: Manifest, talks: pl.DataFrame) -> Any:
-    from pipelines.stages.tokens import prompts_of
-    from tokenization.preferences import pairs_of
-
     wanted, template, had = run.recipe.conversations, chat_template(run), before.conversations
     assert template is not None
     assert had is not None

@@ -108,7 +108,7 @@ def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
         if pairs is not None:
             columns.update(pairs.columns())
         tables.append(pa.table({**columns, "input_ids": lists_of(ids, np.int32), "turns": lists_of(turns, np.int16)}))
-        tokens_of.append(_counted(frame, lengths))
+        tokens_of.append(counted_of(frame, lengths))
         left_out.append(_left_out(frame, lengths, run))
     counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
     write_parquet(run.stage_file(STAGE, f"{task}.counts.parquet"), counted.select("id", "tokens"))
@@ -142,8 +142,8 @@ def totals_of(counted: pl.DataFrame) -> dict[str, dict[str, list[int]]]:
     return told
 
 
-def _counted(frame: pl.DataFrame, lengths: npt.NDArray[np.int64]) -> pl.DataFrame:
-    """What the manifest counts of each document: `COUNTED`."""
+def counted_of(frame: pl.DataFrame, lengths: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """What the manifest counts of each document: `COUNTED`; `lengths` are its tokens, shape (rows,)."""
     return frame.select(
         "id",
         "source",
