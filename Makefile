@@ -34,5 +34,10 @@ $(VENV)/.real-model: $(VENV)/.ready
 test: setup lint $(VENV)/.real-model
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10
 
+# The tests of kills and of chance in more tries.
+soak: setup $(VENV)/.real-model
+	@CURATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/trainers/test_rl.py
+
+
 clean:
 	rm -rf $(VENV) runs

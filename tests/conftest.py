@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,8 @@ settings.register_profile("kernels", deadline=None, max_examples=60)
 settings.load_profile("kernels")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# `make soak`: more kills, more seeds. What they hold is held by `make test` as well, in fewer tries.
+SOAK = os.environ.get("CURATE_SOAK") == "1"
 SAMPLE = REPOSITORY / "examples" / "sample"
 SHARED = REPOSITORY.parent / "shared" / "data"
 

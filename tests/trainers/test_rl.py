@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from schemas.errors import WrongCall
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, SOAK
 from tests.trainers.conftest import called, invoked, job, largest_difference, log, weights
 from tests.trainers.ranks import run
 from tests.trainers.uses import USES, recipe
@@ -32,13 +32,14 @@ pytestmark = pytest.mark.slow
 
 def test_the_reward_rises_and_does_not_where_rewards_tell_nothing(asked: Path, tmp_path: Path) -> None:
     jobs = []
-    for seed in (5, 6, 7):
+    seeds = (5, 6, 7) if SOAK else (5,)
+    for seed in seeds:
         jobs.append(
             job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=60), asked / "run", tmp_path / f"seed{seed}")
         )
     control = recipe(asked, tmp_path, "control", ("rl: {", "rl: {rewards: shuffled, "), steps=30)
     run(1, [*jobs, job(control, asked / "run", tmp_path / "control")])
-    for seed in (5, 6, 7):
+    for seed in seeds:
         rewards = [step["reward"] for step in log(tmp_path / f"seed{seed}")]
         assert sum(rewards[:3]) / 3 < 0.3
         assert sum(rewards[-5:]) / 5 > 0.8, rewards
