@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test soak lint setup clean
 
 setup: $(VENV)/.ready
 
@@ -37,7 +37,6 @@ test: setup lint $(VENV)/.real-model
 # The tests of kills and of chance in more tries.
 soak: setup $(VENV)/.real-model
 	@CURATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/trainers/test_rl.py
-
 
 clean:
 	rm -rf $(VENV) runs
