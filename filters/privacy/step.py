@@ -6,8 +6,8 @@ of the Chinese rules on personal information (GB/T 35273-2020, annex A): see `sp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,7 @@ from filters.privacy.finder import LEVELS, Level
 from filters.privacy.forms import FINDERS as FORMS
 from filters.privacy.labelled import FINDERS as LABELLED
 from filters.privacy.lexicon import Lexicon, load_lexicon
+from filters.privacy.model import load_proposer, second_opinion
 from filters.privacy.names import again, is_chinese_name, name_finders
 from filters.privacy.places import FINDERS as PLACES
 from filters.privacy.spans import PRIORITY, Span, marked, shadow
@@ -47,8 +48,9 @@ def find_identifiers(
     levels: Sequence[Level],
     dates: Treatment = "year",
     lexicon: Lexicon | None = None,
+    model: str | None = None,
 ) -> list[list[Span]]:
-    """For each text all spans that identify a person; they may overlap.
+    """For each text all spans that identify a person; they may overlap. `model` is asked beside the rules.
 
     Stretches of all texts are searched for the hints of every finder at once; its own, slower
     search runs only where the hint is.
@@ -70,6 +72,10 @@ def find_identifiers(
         row = owners[index]
         everywhere = levels[row] == "personal"
         spans[row].update(find_dates(matched[row], lows[index], highs[index], ids[row], dates, everywhere))
+    if model is not None:
+        proposer = load_proposer(model)
+        for row, text in enumerate(matched):
+            spans[row] = set(second_opinion(proposer, text, sorted(spans[row]), levels[row], words))
     for text, found in zip(matched, spans, strict=True):
         values = {text[span.start : span.end] for span in found if span.kind == "NAME"}
         found.update(again(text, values, words))
@@ -94,10 +100,17 @@ def deidentify(
     return marked(text, find_identifiers([text], [doc_id], [level], dates)[0])
 
 
+def check_model(parameters: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds no token classifier before anything is read."""
+    if parameters.get("model") is not None:
+        load_proposer(str(parameters["model"]))
+
+
 @step(
     "phi",
     edits_only=True,
-    names_files=("lexicon",),
+    check=check_model,
+    names_files=("lexicon", "model"),
     source="HIPAA safe harbour, 45 CFR 164.514(b)(2); GB/T 35273-2020, annex A",
     example={"dates": "shift", "where": "source_type = 'record'"},
 )
@@ -108,12 +121,14 @@ def phi(
     personal: list[str] = list(PERSONAL_TYPES),  # noqa: B006 - read only, shown in the recipe's schema
     public: list[str] = list(PUBLIC_TYPES),  # noqa: B006
     lexicon: str | None = None,
+    model: str | None = None,
 ) -> Outcome:
     """Replace names, numbers, addresses and dates that identify a person by marks such as [NAME].
 
     `personal` are the source types about single persons, searched most thoroughly; `public` those
     that anyone may have written. The step comes before every step that drops, so that no dropped
-    document keeps what it takes out.
+    document keeps what it takes out. `model` is the folder of a Hugging Face token classifier, asked as
+    well: in personal texts what either finds is taken out, in public ones names that both find.
     """
     words = load_lexicon(lexicon)
     counts = {kind: np.zeros(len(batch), np.int64) for kind in PRIORITY}
@@ -134,7 +149,7 @@ def phi(
         for one, parts in zip(documents, beside, strict=True)
     ]
     changed: list[dict[str, str]] = [{} for _ in rows]
-    for row, spans in enumerate(find_identifiers(looked_at, ids, levels, dates, words)):
+    for row, spans in enumerate(find_identifiers(looked_at, ids, levels, dates, words, model)):
         title = documents[row][0]
         if levels[row] == "personal" and is_chinese_name(title, words):
             spans = [*spans, Span(0, len(title), "NAME")]
