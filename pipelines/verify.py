@@ -34,7 +34,7 @@ def verify(folder: Place) -> Iterator[str]:
         for (name, _, _), _ in zip(listed, checks, strict=True):
             yield name
     _verify_recipe(base, manifest)
-    _verify_nothing_else(base, {name for name, _, _ in listed})
+    _verify_nothing_else(base, manifest, {name for name, _, _ in listed})
     _verify_counts(base, manifest)
 
 
@@ -52,8 +52,10 @@ def _verify_recipe(base: Place, manifest: Manifest) -> None:
         raise CurateError(f"{path} differs: it is not the recipe that the manifest names")
 
 
-def _verify_nothing_else(base: Place, known: set[str]) -> None:
+def _verify_nothing_else(base: Place, manifest: Manifest, known: set[str]) -> None:
     """No file that the manifest does not name may lie where other commands and trainers read all there is."""
+    if not manifest.beside:  # of an earlier version, which named no more than the tokenizer itself
+        known |= {path.relative_to(base).as_posix() for path in files_below(base / "tokenizer")}
     for folder in READ_WHOLE:
         for path in files_below(base / folder):
             name = path.relative_to(base).as_posix()
