@@ -7,6 +7,7 @@ are stale.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,11 @@ def readers_page() -> str:
         content = "yes" if entry.sniff is not None else "no"
         lines.append(f"| `{name}` | {suffixes} | {content} | {entry.summary} | {entry.source} |")
     lines += ["", "As a recipe's sources:", "", "```yaml", "sources:"]
-    lines += [f"  - {entry.example}" for _, entry in ours]
+    examples = [(name, entry.example) for name, entry in ours]
+    named = Counter(one.split(",")[0] for _, one in examples)
+    # Of several readers' examples with one source name each adds its own.
+    unique = [one.replace(",", f"-{name},", 1) if named[one.split(",")[0]] > 1 else one for name, one in examples]
+    lines += [f"  - {one}" for one in unique]
     lines += ["```"]
     return "\n".join(lines) + "\n"
 

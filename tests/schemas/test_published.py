@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from curate.published_schemas import own_steps, published_file, schemas
 from filters.step import STEPS
@@ -75,3 +78,39 @@ def test_ids_are_golden() -> None:
 
 def test_canonical_digest_ignores_order() -> None:
     assert canonical_digest({"b": 1, "a": "é"}) == canonical_digest({"a": "é", "b": 1})
+
+
+def examples() -> list[tuple[str, object]]:
+    """YAML in the pages that is a recipe, a part of one, or steps: fenced or indented."""
+    found: list[tuple[str, object]] = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        blocks = re.findall(r"```yaml\n(.*?)```", text, re.S)
+        blocks += [textwrap.dedent(one) for one in re.findall(r"(?:^    .*\n|^\n)+", text, re.M)]
+        for block in blocks:
+            try:
+                value = YAML(typ="safe").load(block)
+            except YAMLError:
+                continue
+            if isinstance(value, dict) and {"sources", "steps", "mixtures"} & value.keys() and "positive" not in value:
+                found.append((path.name, {**recipe_of(), **value}))
+            elif isinstance(value, list) and value and all(_is_step(one) for one in value):
+                found.append((path.name, recipe_of(steps=value)))
+    return found
+
+
+def _is_step(value: object) -> bool:
+    return value in own_steps() or (isinstance(value, dict) and len(value) == 1 and next(iter(value)) in own_steps())
+
+
+@pytest.mark.parametrize(("page", "recipe"), examples(), ids=lambda value: value if isinstance(value, str) else "")
+def test_examples_of_the_pages_are_accepted_by_schema_and_program(page: str, recipe: dict[str, object]) -> None:
+    assert accepts("recipe", recipe)
+    parsed = Recipe.model_validate(recipe)
+    for call in parsed.steps:
+        STEPS.get(call.name).parameters(call.parameters)
+
+
+def test_there_are_examples_to_hold_it_against() -> None:
+    pages = {page for page, _ in examples()}
+    assert {"README.md", "steps.md", "ift.md", "rl_reasoning.md"} <= pages
