@@ -36,7 +36,7 @@ test: setup lint $(VENV)/.real-model
 
 # The tests of kills and of chance in more tries.
 soak: setup $(VENV)/.real-model
-	@CURATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/trainers/test_rl.py
+	@CURATE_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/trainers/test_rl.py tests/trainers/test_real_model.py
 
 clean:
 	rm -rf $(VENV) runs
