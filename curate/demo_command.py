@@ -10,7 +10,9 @@ import click
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
+from curate.streams import visible
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest
 
@@ -81,7 +83,7 @@ def _panel(manifest: Manifest, models: Path, report: Path) -> Panel:
         grid.add_row(f"{model.parent.name} {name}", f"{told} over {steps[-1]['step']} steps")
     grid.add_row("models", str(models))
     grid.add_row("asked", QUESTION)
-    grid.add_row("answered", Answerer(models / "sft").answer(QUESTION, tokens=64)[0])
+    grid.add_row("answered", Text(visible(Answerer(models / "sft").answer(QUESTION, tokens=64)[0])))
     grid.add_row("report", str(report.resolve()))
     return Panel(grid, title="demo", expand=False)
 
