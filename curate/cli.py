@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from curate.streams import forget_output, open_streams, output_is_read, visible
-from schemas.errors import EXIT_FAILED, EXIT_WRONG_CALL, NO_SPACE, CurateError
+from schemas.errors import EXIT_FAILED, EXIT_WRONG_CALL, CurateError, told_by_system
 
 # Where each command lives; a module is imported only when its command is used.
 COMMANDS = {
@@ -118,17 +118,12 @@ def entry() -> None:
     except CurateError as error:
         click.echo(f"error: {visible(str(error))}", err=True)
         sys.exit(error.exit_status)
-    except ModuleNotFoundError as error:
-        if os.environ.get("CURATE_DEBUG") or (error.name or "").split(".")[0] not in EXTRAS:
-            raise
-        name = str(error.name).split(".")[0]
-        click.echo(f"error: this needs {name}: pip install 'curate-medical[{EXTRAS[name]}]'", err=True)
-        sys.exit(EXIT_WRONG_CALL)
     except Exception as error:
         if os.environ.get("CURATE_DEBUG"):
             raise
-        click.echo(f"error: {visible(_told(error))}", err=True)
-        sys.exit(EXIT_FAILED)
+        missing = _missing_extra(error)
+        click.echo(f"error: {visible(missing or _told(error))}", err=True)
+        sys.exit(EXIT_WRONG_CALL if missing else EXIT_FAILED)
 
 
 # What each extra of pyproject.toml brings, by the names that are imported.
@@ -144,12 +139,16 @@ EXTRAS = {
 }
 
 
+def _missing_extra(error: Exception) -> str | None:
+    """Which extra brings the module that is not there; None for any other error."""
+    name = str(error.name).split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"this needs {name}: pip install 'curate-medical[{EXTRAS[name]}]'" if name in EXTRAS else None
+
+
 def _told(error: Exception) -> str:
     """An unforeseen error in one line, with what to do about it where that is known."""
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        remedy = "; free some space and run the same command again" if error.errno in NO_SPACE else ""
-        return f"{where}{error.strerror or error}{remedy}"
+        return told_by_system(error)
     return f"{type(error).__name__}: {error} (set CURATE_DEBUG=1 to see where)"
 
 

@@ -65,7 +65,7 @@ def _content(run: RunFolder, manifest: Manifest, models: tuple[Path, ...]) -> di
         "drops": _drops(run, manifest, dropped),
         "pairs": _pairs(run, curated, dropped),
         "lengths": _lengths(curated),
-        "notes": notes(run, manifest),
+        "notes": notes(run.path, manifest),
         "left_out": _left_out(run),
         "contamination": manifest.decontaminated_of,
         "contaminated": _contaminated(run),

@@ -68,7 +68,6 @@ def run_command(
     from curate.progress import RunProgress
     from pipelines.execute import execute
     from pipelines.notes import notes
-    from pipelines.run_folder import RunFolder
 
     progress = RunProgress()
     try:
@@ -108,7 +107,7 @@ def run_command(
         )
         click.echo(f"report {report}", err=True)
         click.echo(manifest.digest)
-    for note in notes(RunFolder(run_dir.resolve()), manifest):
+    for note in notes(run_dir, manifest):
         click.echo(visible(f"note: {note}"), err=True)
     if not told["curated"]:
         click.echo(

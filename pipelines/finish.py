@@ -12,6 +12,7 @@ import polars as pl
 from dedup.decontamination import flagged_only
 from filters.privacy.step import redacted
 from pipelines.earlier import parents
+from pipelines.notes import write_notes
 from pipelines.plan import without_persons
 from pipelines.run_folder import RunFolder, recipe_digest
 from pipelines.stage import in_order
@@ -60,6 +61,7 @@ def finish(run: RunFolder) -> Manifest:
     if counts.read != counts.curated + sum(counts.dropped.values()):
         raise CurateError(f"{run.path}: counts do not add up: {counts}; this is an error of the program")
     clear_away(run)
+    write_notes(run)
     write_json(run.path / "manifest.json", manifest.model_dump(mode="json"))
     run.log("finished", digest=manifest.digest)
     return manifest

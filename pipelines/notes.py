@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import polars as pl
 
 from pipelines.run_folder import RunFolder
@@ -11,23 +13,28 @@ from pipelines.tasks import counts_of, files_of
 from schemas.manifest import Manifest
 from sources.pages.ocr import ocr_is_installed
 from storage.columnar import scan_parquet
+from storage.json_files import read_json, write_json
+from storage.places import Place
+
+FILE: Final = "notes.json"
 
 
-def notes(run: RunFolder, manifest: Manifest) -> list[str]:
+def notes(folder: Place, manifest: Manifest) -> list[str]:
     """One sentence for each thing that a reader of counts alone would miss."""
-    told = [
-        *_empty(manifest),
-        *_talks(manifest),
-        _pictures(run),
-        withdrawn(run).told() if run.recipe.withdrawn else None,
-    ]
+    path = folder / FILE
+    return [*_empty(manifest), *_talks(manifest), *(read_json(path) if path.exists() else ())]
+
+
+def write_notes(run: RunFolder) -> None:
+    """Keep what only the run under way knows: its lists and stages may be gone when its report is written again."""
+    told = [_pictures(run), withdrawn(run).told() if run.recipe.withdrawn else None]
     undecided = counts_of(run, cluster.STAGE)[0].get("undecided_editions", 0)
     if undecided:
         told.append(
             f"{undecided:,} documents stay beside another edition of their series, since neither number nor date says "
             "which is newer (`drop_reason` of the curated document names it)"
         )
-    return [one for one in told if one]
+    write_json(run.path / FILE, [one for one in told if one])
 
 
 def _pictures(run: RunFolder) -> str | None:

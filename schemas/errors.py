@@ -26,3 +26,10 @@ class WrongCall(CurateError):
 
 class Unreadable(Exception):
     """An input, or one record of it, cannot be read: it goes to quarantine with this reason."""
+
+
+def told_by_system(error: OSError, place: object = "") -> str:
+    """What the system refused in one line: the file, or else the `place` of the work; and what to do about it."""
+    where = error.filename or place
+    remedy = "; free some space and run the same command again" if error.errno in NO_SPACE else ""
+    return f"{where}: {error.strerror or error}{remedy}" if where else f"{error.strerror or error}{remedy}"

@@ -23,7 +23,7 @@ from megatron.core.num_microbatches_calculator import (
     unset_num_microbatches_calculator,
 )
 
-from schemas.errors import EXIT_FAILED, NO_SPACE, CurateError, WrongCall
+from schemas.errors import EXIT_FAILED, CurateError, WrongCall, told_by_system
 from schemas.manifest import Manifest, load_manifest
 from storage.json_files import read_whole_json, write_json
 from storage.lease import leased
@@ -302,9 +302,7 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder that vanished: no fault of the code
         if os.environ.get("CURATE_DEBUG"):
             raise
-        where = f"{error.filename}: " if error.filename else f"{out}: "
-        remedy = "; free some space and call again to go on" if error.errno in NO_SPACE else ""
-        print(f"error: {where}{error.strerror or error}{remedy}", file=sys.stderr)
+        print(f"error: {told_by_system(error, out)}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
     finally:
         signals.close()

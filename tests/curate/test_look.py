@@ -15,7 +15,6 @@ from curate.cli import main
 from curate.report import write_report
 from pipelines.execute import execute
 from pipelines.notes import notes
-from pipelines.run_folder import RunFolder
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import load_manifest
 
@@ -115,7 +114,7 @@ def test_unknown_shards_are_named(run: Path) -> None:
 
 
 def test_notes_say_what_is_empty_or_left_out(run: Path) -> None:
-    said = notes(RunFolder(run), load_manifest(run))
+    said = notes(run, load_manifest(run))
     assert any("component 'books' of mixture 'pretrain' matches no documents" in one for one in said)
     assert any("1 conversations are in no shard" in one for one in said)
 

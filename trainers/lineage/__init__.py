@@ -1,5 +1,12 @@
 """From a training step to its documents and back; `TrainedOn.open` is the way in."""
 
-from trainers.lineage.trained_on import TrainedOn
+from typing import Any
 
-__all__ = ["TrainedOn"]
+
+def __getattr__(name: str) -> Any:
+    """`TrainedOn` on demand: it brings torch and Megatron-Core, which rollouts are read without."""
+    if name == "TrainedOn":
+        from trainers.lineage.trained_on import TrainedOn
+
+        return TrainedOn
+    raise AttributeError(name)
