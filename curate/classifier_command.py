@@ -132,10 +132,10 @@ def _recipe_of_files(
     sources = []
     for number, path in enumerate(inputs):
         file, label = str(path), ""
-        if not path.exists():  # `=` may stand in the path itself: year=2024/rows.jsonl
-            file, _, label = str(path).rpartition("=") if "=" in str(path) else (str(path), "", "")
-            if not Path(file).exists():
-                raise WrongCall(f"{file} does not exist")
+        if not path.exists() and "=" in file:  # which may stand in the path itself: year=2024/rows.jsonl
+            file, _, label = file.rpartition("=")
+        if not Path(file).exists():
+            raise WrongCall(f"{file} does not exist")
         if not label and not labels:
             raise WrongCall(f"{file}: say its label ({file}=LABEL) or the column that holds it (--labels COLUMN)")
         sources.append(

@@ -19,6 +19,7 @@ TABLES: Final = ("curated", "dropped", "quarantined")
 LEFT_OUT: Final = "left_out"  # the table of conversations that no shard holds; runs without conversations have none
 PREVIEW: Final = 10_000  # characters of a document's text
 CANDIDATES: Final = 5  # ids shown where a prefix fits several
+WHOLE_ID: Final = re.compile(r"[0-9a-f]{32}")
 READS_FILES: Final = re.compile(r"\b(?:read|scan)_\w+", re.IGNORECASE)
 UNKNOWN_TABLE: Final = re.compile(r"relation '([^']+)' was not found")
 
@@ -117,29 +118,36 @@ def _queried(run_dir: Path, sql: str, limit: int) -> pl.DataFrame:
     return frame if re.search(r"\blimit\b", bare, re.IGNORECASE) else frame.head(limit)
 
 
-def found_document(run_dir: Path, wanted: str) -> tuple[str, dict[str, Any]]:
-    """The table that holds a document, and its row; `wanted` is its id, or as much of it as fits no other."""
+def whole_id(run_dir: Path, wanted: str) -> str:
+    """The id that `wanted` is, or begins as no other does; a whole one is not looked for."""
+    if WHOLE_ID.fullmatch(wanted):
+        return wanted
     if not wanted:
         raise WrongCall("an id is needed, or the beginning of one")
-    rows = [
-        (name, row)
-        for name in ("curated", "dropped")
-        for row in table(run_dir, name).filter(pl.col("id").str.starts_with(wanted)).head(1000).collect().to_dicts()
-    ]
-    exact = [one for one in rows if one[1]["id"] == wanted]
-    if not rows:
+    begins = pl.col("id").str.starts_with(wanted)
+    parts = [table(run_dir, name).filter(begins).select("id") for name in ("curated", "dropped")]
+    ids = pl.concat(parts).unique().sort("id").collect()["id"].to_list()
+    if not ids:
         raise WrongCall(f"no document of {run_dir} has an id that begins with '{wanted}'")
-    if len(rows) > 1 and not exact:
-        ids = ", ".join(sorted(row["id"] for _, row in rows)[:CANDIDATES])
-        told = f"{len(rows)} documents" if len(rows) < 1000 else "1,000 documents or more"
-        raise WrongCall(
-            f"{told} have an id that begins with '{wanted}': {ids}{', …' if len(rows) > CANDIDATES else ''}"
-        )
-    return (exact or rows)[0]
+    if len(ids) > 1:
+        more = ", …" * (len(ids) > CANDIDATES)
+        told = ", ".join(ids[:CANDIDATES])
+        raise WrongCall(f"{len(ids):,} documents have an id that begins with '{wanted}': {told}{more}")
+    return str(ids[0])
+
+
+def _found_document(run_dir: Path, wanted: str) -> tuple[str, dict[str, Any]]:
+    """The table that holds a document, and its row."""
+    document = whole_id(run_dir, wanted)
+    for name in ("curated", "dropped"):
+        rows = table(run_dir, name).filter(pl.col("id") == document).head(1).collect()
+        if rows.height:
+            return name, rows.row(0, named=True)
+    raise WrongCall(f"no document of {run_dir} has the id '{document}'")
 
 
 def _show_document(run_dir: Path, wanted: str, as_json: bool) -> None:
-    name, row = found_document(run_dir, wanted)
+    name, row = _found_document(run_dir, wanted)
     if as_json:
         click.echo(json_line({"table": name, **row}))
         return

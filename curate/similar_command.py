@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from curate.look_commands import whole_id
 from curate.terminal import json_line, say
 from schemas.errors import WrongCall
 
@@ -43,9 +44,7 @@ def similar_command(
     if text is not None:
         found = similar_to_text(run, text, most, min_similarity)
     else:
-        from curate.look_commands import found_document
-
-        found = similar_to_document(run, found_document(run_dir, str(document))[1]["id"], most, min_similarity)
+        found = similar_to_document(run, whole_id(run_dir, str(document)), most, min_similarity)
     if as_json:
         click.echo(json_line({"results": found}))
         return

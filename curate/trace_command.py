@@ -9,7 +9,7 @@ from typing import Any
 import click
 import polars as pl
 
-from curate.look_commands import LEFT_OUT, RUN, found_document, table
+from curate.look_commands import LEFT_OUT, RUN, table, whole_id
 from curate.terminal import json_line
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
@@ -75,7 +75,7 @@ def _wanted(run_dir: Path, document: str | None, shard: str | None, row: int | N
     if (document is None) == (shard is None or row is None):
         raise WrongCall("give --document, or --shard and --row, or --step and --checkpoint, or --list")
     if document is not None:
-        return str(found_document(run_dir, document)[1]["id"])
+        return whole_id(run_dir, document)
     from tokenization.shards import open_shard
 
     manifest = load_manifest(run_dir)

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.earlier import FILE as AGAINST
 from pipelines.earlier import against_content, check_earlier, write_against
 from pipelines.plan import Plan, make_plan
-from pipelines.recipes import load_classifier_recipe, load_recipe
+from pipelines.recipes import load_checked_recipe, load_classifier_recipe
 from pipelines.run_folder import APPLIED, REUSE, RunFolder, recipe_digest
 from pipelines.stages.tokenizer import GIVEN_CONFIG, GIVEN_TEMPLATE, GIVEN_TOKENIZER
 from pipelines.steps import bind_steps
@@ -33,7 +33,7 @@ def classifier_recipes(recipe: Recipe, recipe_path: Path) -> dict[str, Classifie
 
 def planned(recipe_path: Path, data_root: Path | None) -> tuple[Recipe, Plan]:
     """The validated recipe and the plan over its inputs; anything wrong is a `WrongCall`."""
-    recipe = load_recipe(recipe_path)
+    recipe = load_checked_recipe(recipe_path)
     for step in bind_steps(recipe):
         if step.kind.check and step.parameters.get("model") not in recipe.classifiers:
             step.kind.check(step.parameters)

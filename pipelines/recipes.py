@@ -18,6 +18,21 @@ from tokenization.mixtures import members
 
 def load_recipe(path: Path) -> Recipe:
     """The validated recipe at `path`; anything wrong is a `WrongCall` with file and line."""
+    return _read(path)[0]
+
+
+def load_checked_recipe(path: Path) -> Recipe:
+    """`load_recipe`, its conditions held against the columns and scores that there will be, as well."""
+    recipe, raw = _read(path)
+    steps = bind_steps(recipe)
+    for index, wrong in check_conditions(steps):
+        raise WrongCall(f"{path}:{line_of(raw, ('steps', index))}: {wrong}")
+    _check_mixtures(recipe, pl.DataFrame(schema=document_columns(score_names(steps))), raw, path)
+    return recipe
+
+
+def _read(path: Path) -> tuple[Recipe, object]:
+    """The recipe, and what its file holds, which knows the lines."""
     raw = read_yaml(path)
     recipe = validated(Recipe, raw, path)
     for index, call in enumerate(recipe.steps):
@@ -25,15 +40,11 @@ def load_recipe(path: Path) -> Recipe:
             STEPS.get(call.name).parameters(call.parameters)
         except WrongCall as error:
             raise WrongCall(f"{path}:{line_of(raw, ('steps', index))}: {error}") from None
-    for index, wrong in check_conditions(recipe.steps):
-        raise WrongCall(f"{path}:{line_of(raw, ('steps', index))}: {wrong}")
-    _check_mixtures(recipe, raw, path)
-    return recipe
+    return recipe, raw
 
 
-def _check_mixtures(recipe: Recipe, raw: object, path: Path) -> None:
+def _check_mixtures(recipe: Recipe, empty: pl.DataFrame, raw: object, path: Path) -> None:
     """Every component's condition must be one over columns and scores that documents of this recipe have."""
-    empty = pl.DataFrame(schema=document_columns(score_names(bind_steps(recipe))))
     for name, mixture in recipe.mixtures.items():
         for index, component in enumerate(mixture.components):
             try:

@@ -216,18 +216,16 @@ def _chosen(frame: pl.DataFrame, where: str) -> pl.Series:
     return chosen.cast(pl.Boolean).fill_null(False)
 
 
-def check_conditions(calls: Sequence[StepCall]) -> Iterator[tuple[int, WrongCall]]:
+def check_conditions(steps: Sequence[BoundStep]) -> Iterator[tuple[int, WrongCall]]:
     """Index of each step whose `where` is no condition over the columns and scores known before it, and why."""
-    known = score_names(())
-    for index, call in enumerate(calls):
-        if call.where is not None:
-            columns = {name: kind for name, kind in document_columns(known).items() if name not in DECISION_COLUMNS}
+    for index, step in enumerate(steps):
+        if step.where is not None:
+            columns = document_columns(score_names(steps[:index]))
+            known = {name: kind for name, kind in columns.items() if name not in DECISION_COLUMNS}
             try:
-                checked_expression(call.where, columns)
+                checked_expression(step.where, known)
             except WrongCall as error:
-                yield index, WrongCall(f"step '{call.name}', `where: {call.where}`: {error}")
-        kind = STEPS.get(call.name)
-        known += [name for name in kind.score_names(kind.parameters(call.parameters)) if name not in known]
+                yield index, WrongCall(f"step '{step.kind.name}', `where: {step.where}`: {error}")
 
 
 def _applied(frame: pl.DataFrame, column: TextColumn | None, step: BoundStep) -> tuple[pl.DataFrame, TextColumn | None]:

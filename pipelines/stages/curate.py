@@ -163,8 +163,7 @@ def _noticed(frame: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     told = names.join(said, left_on="name", right_on="doi").select("_row", pl.col("said")).explode("said")
     rows = told.group_by("_row").agg(pl.col("said").unique())
     every = pl.col("notices").fill_null([]).list.set_union(pl.col("said").fill_null([])).list.sort()
-    joined = frame.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
-    joined = joined.join(rows.with_columns(pl.col("_row").cast(pl.Int64)), on="_row", how="left", maintain_order="left")
+    joined = frame.with_columns(_row=pl.int_range(pl.len())).join(rows, on="_row", how="left", maintain_order="left")
     return joined.with_columns(notices=every).drop("said", "_row")
 
 

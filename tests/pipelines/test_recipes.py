@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from curate.cli import main
 from pipelines.execute import execute
-from pipelines.recipes import load_recipe
+from pipelines.recipes import load_checked_recipe, load_recipe
 from pipelines.stage import in_order
 from schemas.errors import WrongCall
 from tests.conftest import REPOSITORY, SMALL_RECIPE, write_recipe
@@ -89,7 +89,7 @@ def test_the_plan_shows_every_stage_with_its_tasks_inputs_and_outputs() -> None:
 
 def test_the_recipes_of_the_repository_are_valid() -> None:
     for path in (REPOSITORY / "recipes").glob("*.yaml"):
-        load_recipe(path)
+        load_checked_recipe(path)
 
 
 def test_help_of_every_command_shows_examples() -> None:
