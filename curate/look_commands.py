@@ -12,11 +12,11 @@ import polars as pl
 from curate.terminal import cell, json_line, print_frame, say
 from schemas.condition import QUOTED
 from schemas.errors import WrongCall
+from schemas.manifest import LEFT_OUT
 from schemas.nearest import nearest
 
 RUN = click.Path(path_type=Path, file_okay=False)
 TABLES: Final = ("curated", "dropped", "quarantined")
-LEFT_OUT: Final = "left_out"  # the table of conversations that no shard holds; runs without conversations have none
 PREVIEW: Final = 10_000  # characters of a document's text
 CANDIDATES: Final = 5  # ids shown where a prefix fits several
 WHOLE_ID: Final = re.compile(r"[0-9a-f]{32}")

@@ -22,4 +22,9 @@ def page_of(name: str) -> jinja2.Template:
 def _shown(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return visible(value if len(value) <= LONGEST else value[:LONGEST].rstrip() + " …")
+    return visible(excerpt(value, LONGEST))
+
+
+def excerpt(text: str, longest: int) -> str:
+    """The beginning of a text that is longer than so many characters; others as they are."""
+    return text if len(text) <= longest else text[:longest].rstrip() + " …"

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from curate.differences import marked_differences
-from curate.page import page_of
+from curate.page import excerpt, page_of
 from curate.plots import histogram
 from curate.report_quality import quality_parts
 from curate.report_training import training_parts
@@ -17,8 +17,7 @@ from filters.step import STEPS
 from pipelines.finish import hits
 from pipelines.notes import notes
 from pipelines.run_folder import RunFolder
-from pipelines.stages.tokens import LEFT_OUT
-from schemas.manifest import Manifest, Totals, load_manifest
+from schemas.manifest import LEFT_OUT, Manifest, Totals, load_manifest
 from storage.publishing import write_text
 
 EXAMPLES_A_STEP: Final = 4
@@ -128,12 +127,8 @@ def _drops(run: RunFolder, manifest: Manifest, dropped: pl.LazyFrame) -> list[di
 
 
 def _example(row: dict[str, Any]) -> dict[str, Any]:
-    title = _excerpt(row["title"], TITLE) if row["title"] else None
-    return {**row, "title": title, "uri": _excerpt(row["uri"], TITLE), "text": _excerpt(row["text"])}
-
-
-def _excerpt(text: str, longest: int = EXCERPT) -> str:
-    return text if len(text) <= longest else text[:longest].rstrip() + " …"
+    title = excerpt(row["title"], TITLE) if row["title"] else None
+    return {**row, "title": title, "uri": excerpt(row["uri"], TITLE), "text": excerpt(row["text"], EXCERPT)}
 
 
 def _pairs(run: RunFolder, curated: pl.LazyFrame, dropped: pl.LazyFrame) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from typing import Any
 import click
 import polars as pl
 
-from curate.look_commands import LEFT_OUT, RUN, table, whole_id
+from curate.look_commands import RUN, table, whole_id
 from curate.terminal import json_line
 from schemas.errors import WrongCall
-from schemas.manifest import Manifest, load_manifest
+from schemas.manifest import LEFT_OUT, Manifest, load_manifest
 from schemas.nearest import nearest
 from storage.json_files import read_json
 

@@ -1,5 +1,3 @@
 """Duplicates and contamination: exact, MinHash, clustering, overlap with benchmarks."""
 
-from textcolumns.compiled import keep_compiled_code
-
-keep_compiled_code()
+import textcolumns  # noqa: F401 - it chooses where compiled code is kept, before numba is imported

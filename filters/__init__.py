@@ -1,5 +1,3 @@
 """Steps on single documents: language, heuristics, classifiers, authority, privacy."""
 
-from textcolumns.compiled import keep_compiled_code
-
-keep_compiled_code()
+import textcolumns  # noqa: F401 - it chooses where compiled code is kept, before numba is imported

@@ -8,7 +8,7 @@ and the one whose list was carried out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from storage.places import Place, empty, files_below, resolved
 from storage.publishing import link_or_copy
 from tokenization.conversations import encode_conversations
 from tokenization.preferences import pairs_of
-from tokenization.shards import open_shard, shard_schema, write_shard
+from tokenization.shards import open_shard, shard_facts, shard_schema, write_shard
 
 TABLES: Final = ("curated", "dropped")
 # What of a run's folder is made anew, or is of no use without the process that wrote it.
@@ -58,12 +58,10 @@ def to_apply(folder: Place) -> list[tuple[RunFolder, pl.DataFrame]]:
     return [(known[digest], gone) for digest, gone in parts.items() if gone.height]
 
 
-def without(
-    earlier: RunFolder, gone: pl.DataFrame, later: str, to: Place, tell: Callable[[str], None] = lambda path: None
-) -> Manifest:
+def without(earlier: RunFolder, gone: pl.DataFrame, later: str, to: Place) -> Manifest:
     """Write the earlier run without the documents `gone` (id, by, why) into the new folder `to`.
 
-    `later` is the digest of the run whose list this is; `tell` is called with each file's path.
+    `later` is the digest of the run whose list this is.
     """
     if not empty(to):
         raise WrongCall(f"{to} is not empty; choose a new folder")
@@ -86,7 +84,6 @@ def without(
     }
     for name in sorted(path.name for path in _curated(earlier.path) if _holds(path, ids)):
         entries |= _tables(earlier.path, to, name, gone)
-        tell(name)
     for path in files_below(earlier.path):
         name = path.relative_to(earlier.path).as_posix()
         if name not in NOT_LINKED and not (to / name).exists():
@@ -128,9 +125,7 @@ def _shard(folder: Place, to: Place, shard: Shard, kind: str, ids: list[str]) ->
     rest = rows.filter(kept)
     path = to / shard.path
     write_shard(path, rest, shard_schema(kind))
-    tokens = sum(len(chunk.flatten()) for chunk in rest.column("input_ids").chunks)
-    size = path.stat().st_size
-    return Shard(path=shard.path, rows=rest.num_rows, bytes=size, sha256=sha256_file(path), tokens=tokens)
+    return Shard.model_validate({"path": shard.path, **shard_facts(path, rest)})
 
 
 def _tables(folder: Place, to: Place, name: str, gone: pl.DataFrame) -> dict[str, FileEntry]:

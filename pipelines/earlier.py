@@ -36,7 +36,8 @@ def check_earlier(recipe: Recipe, folders: Sequence[Place]) -> None:
         missing = next((path for path in own_print_files(earlier) if not path.exists()), None)
         if missing:
             raise WrongCall(f"{folder} cannot be held against: {missing} is missing (its `stages/` folder was deleted)")
-        known = scan_parquet(own_print_files(earlier)).collect_schema() if own_print_files(earlier) else TOLD
+        prints = own_print_files(earlier)
+        known = scan_parquet(prints).collect_schema() if prints else TOLD
         if "identifiers" not in known:
             raise WrongCall(f"{folder} was made by an older version of this program; run its recipe again there first")
         ours, theirs = recipe.dedup, earlier.recipe.dedup

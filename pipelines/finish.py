@@ -21,6 +21,7 @@ from pipelines.steps import takes_out_persons
 from pipelines.tasks import counts_of, files_of, marker
 from schemas.errors import CurateError
 from schemas.manifest import (
+    LEFT_OUT,
     ComponentShards,
     Contamination,
     ConversationsEntry,
@@ -82,7 +83,7 @@ def clear_away(run: RunFolder) -> None:
     wanted = {run.path / path for stage in in_order() for path in files_of(run, stage.name)}
     wanted |= {marker(run, stage.name, task) for stage in in_order() for task in stage.tasks(run)}
     folders = [run.path / "stages" / stage.name for stage in in_order()]
-    folders += [run.path / name for name in (*curate.FOLDERS, "shards", tokens.LEFT_OUT)]
+    folders += [run.path / name for name in (*curate.FOLDERS, "shards", LEFT_OUT)]
     for folder in folders:
         for path in files_below(folder):
             if path not in wanted:
@@ -253,9 +254,7 @@ def _files(run: RunFolder) -> list[FileEntry]:
 def _beside(run: RunFolder) -> dict[str, str]:
     """SHA-256 of the files, beside tables and shards, that readers of a run go by."""
     files = files_of(run, tokenizer.STAGE)
-    files |= {
-        path: told for path, told in files_of(run, tokens.STAGE).items() if path.startswith(f"{tokens.LEFT_OUT}/")
-    }
+    files |= {path: told for path, told in files_of(run, tokens.STAGE).items() if path.startswith(f"{LEFT_OUT}/")}
     if run.recipe.decontaminate is not None:
         files |= files_of(run, curate.STAGE, ".hits.parquet")
     kept = (path for path in sorted(files) if path != tokenizer.TOKENIZER_FILE)

@@ -10,14 +10,13 @@ from typing import Any, Final
 from pipelines.run_folder import RunFolder, recipe_digest
 from pipelines.stage import in_order
 from pipelines.stages.curate import FOLDERS
-from pipelines.stages.tokens import LEFT_OUT
 from schemas.errors import CurateError, WrongCall
-from schemas.manifest import Manifest, load_manifest
+from schemas.manifest import LEFT_OUT, Manifest, load_manifest
 from storage.columnar import parquet_rows
 from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json
 from storage.places import Place, files_below
-from tokenization.shards import open_shard
+from tokenization.shards import open_shard, token_count
 
 # Folders of which other commands read every file.
 READ_WHOLE: Final = (*FOLDERS, LEFT_OUT, "shards", "tokenizer")
@@ -90,8 +89,7 @@ def _verify_counts(base: Place, manifest: Manifest) -> None:
             for shard in component.shards:
                 table = open_shard(base / shard.path)
                 _verify_number(shard.path, "rows", shard.rows, table.num_rows)
-                found = sum(len(chunk.flatten()) for chunk in table.column("input_ids").chunks)
-                _verify_number(shard.path, "tokens", shard.tokens, found)
+                _verify_number(shard.path, "tokens", shard.tokens, token_count(table))
     counts = manifest.counts
     for name, wanted in (
         ("curated", counts.curated),

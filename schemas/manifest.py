@@ -12,6 +12,8 @@ from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
 
 FORMAT_VERSION: Final = 2
+# The table of conversations, prompts and pairs of the corpus that are in no shard, and why; other runs have none.
+LEFT_OUT: Final = "left_out"
 # What the digest leaves out: itself, and what says when or with what code, not what.
 NOT_CONTENT: Final = ("digest", "code_version")
 

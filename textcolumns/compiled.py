@@ -16,7 +16,7 @@ VARIABLE: Final = "NUMBA_CACHE_DIR"
 
 
 def keep_compiled_code() -> None:
-    """Choose the place, for this process and those that it starts; to be called before numba is asked to compile."""
+    """Choose the place, for this process and those that it starts; to be called before numba is imported."""
     if os.environ.get(VARIABLE) or _writable(CODE / "__pycache__") or _writable(_home_cache() / "numba"):
         return
     own = Path(tempfile.gettempdir()) / f"curate-compiled-{os.getuid()}"

@@ -1,5 +1,3 @@
 """Tokenizers, token shards and mixtures: text in, Arrow files that the trainer maps into memory out."""
 
-from textcolumns.compiled import keep_compiled_code
-
-keep_compiled_code()
+import textcolumns  # noqa: F401 - it chooses where compiled code is kept, before numba is imported

@@ -18,6 +18,7 @@ import pyarrow as pa
 from schemas.document import AUTHORITY_GRADES
 from schemas.errors import CurateError
 from storage.columnar import open_arrow, write_arrow
+from storage.fingerprints import sha256_file
 from storage.places import Place
 
 GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
@@ -119,6 +120,17 @@ def write_shard(path: Place, rows: pa.Table, schema: pa.Schema) -> None:
     """Write rows (columns of `schema`, already in order) as one uncompressed IPC file."""
     batches = rows.cast(schema).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH)
     write_arrow(path, iter(batches), schema)
+
+
+def token_count(rows: pa.Table) -> int:
+    """Tokens of all rows of a shard."""
+    return sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks)
+
+
+def shard_facts(path: Place, rows: pa.Table) -> dict[str, int | str]:
+    """What a manifest tells of a shard beside its path; `rows` are those that were written there."""
+    size, digest = path.stat().st_size, sha256_file(path)
+    return {"rows": rows.num_rows, "tokens": token_count(rows), "bytes": size, "sha256": digest}
 
 
 def open_shard(path: Place) -> pa.Table:

@@ -13,10 +13,18 @@ from pipelines.stage import Outputs, stage
 from pipelines.stages.merge import STAGE as MERGE
 from pipelines.stages.merge import merged_files
 from pipelines.stages.tokens import STAGE as TOKENS
-from storage.fingerprints import sha256_file
 from storage.places import Place
 from tokenization.mixtures import member_column
-from tokenization.shards import GRADES, coded, open_shard, shard_name, shard_schema, with_columns_of, write_shard
+from tokenization.shards import (
+    GRADES,
+    coded,
+    open_shard,
+    shard_facts,
+    shard_name,
+    shard_schema,
+    with_columns_of,
+    write_shard,
+)
 
 STAGE: Final = "shards"
 
@@ -78,12 +86,7 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
     rows = _in_order(parts, schema, [source.name for source in run.recipe.sources])
     path = shard_path(run, task)
     write_shard(path, rows, schema)
-    return {
-        "rows": rows.num_rows,
-        "tokens": sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks),
-        "bytes": path.stat().st_size,
-        "sha256": sha256_file(path),
-    }
+    return shard_facts(path, rows)
 
 
 def _in_order(parts: list[pa.Table], schema: pa.Schema, sources: list[str]) -> pa.Table:

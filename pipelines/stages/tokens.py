@@ -20,6 +20,7 @@ from pipelines.stages.tokenizer import chat_template, holds_conversations, run_t
 from pipelines.steps import text_bytes
 from pipelines.stopwatch import Stopwatch
 from schemas.conversation import turns_in
+from schemas.manifest import LEFT_OUT
 from schemas.prompt import PROMPT_START
 from storage.columnar import parquet_frames, write_arrow, write_parquet
 from storage.places import Place
@@ -30,8 +31,6 @@ from tokenization.preferences import encode_pairs, pairs_of
 from tokenization.shards import GRADES, lists_of, shuffle_keys
 
 STAGE: Final = "tokens"
-# Conversations, prompts and pairs of the corpus that are in no shard, and why.
-LEFT_OUT: Final = "left_out"
 LEFT_OUT_COLUMNS: Final = pl.Schema({name: pl.String() for name in ("id", "source", "uri", "title", "why")})
 COUNTED_BY: Final = ("source", "source_type", "language", "authority", "licence")
 COUNTED: Final = {

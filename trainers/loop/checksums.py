@@ -17,7 +17,7 @@ import torch
 from schemas.errors import CurateError
 from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json, write_json
-from trainers.loop.position import latest_before
+from trainers.loop.position import damaged
 from trainers.parallel.groups import is_first
 
 Item = TypeVar("Item")
@@ -54,22 +54,18 @@ def checked_while(folder: Path, read: Callable[[], dict[str, object]]) -> dict[s
         try:
             value = read()
         except Exception:
-            if (damaged := damaged_file(folder)) is not None:
-                raise refusal(folder, damaged) from None
+            if (broken := damaged_file(folder)) is not None:
+                raise refusal(folder, broken) from None
             raise
-        damaged = found.result()
-    if _anywhere(damaged is not None):
-        raise refusal(folder, damaged or damaged_file(folder) or folder)
+        broken = found.result()
+    if _anywhere(broken is not None):
+        raise refusal(folder, broken or damaged_file(folder) or folder)
     return value
 
 
-def refusal(folder: Path, damaged: Path) -> CurateError:
-    """The error that names a damaged checkpoint, and the one before it."""
-    before = latest_before(folder)
-    remedy = f"call again with --fallback to go on from {before.name}" if before else "no whole one is before it"
-    return CurateError(
-        f"checkpoint {folder} is damaged: {damaged.name} is not what was saved; {remedy}, or delete {folder.name}"
-    )
+def refusal(folder: Path, file: Path) -> CurateError:
+    """The error that names a file which is not what was saved."""
+    return damaged(folder, f"{file.name} is not what was saved")
 
 
 def _listed(folder: Path) -> dict[str, list[int | str]]:

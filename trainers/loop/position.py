@@ -48,11 +48,16 @@ def latest_before(folder: Path) -> Path | None:
     return older[-1] if older else None
 
 
+def damaged(folder: Path, what: str) -> CurateError:
+    """The error that names a damaged checkpoint, and the one before it."""
+    before = latest_before(folder)
+    remedy = f"call again with --fallback to go on from {before.name}, or delete" if before else "delete"
+    return CurateError(f"checkpoint {folder} is damaged: {what}; {remedy} {folder.name}")
+
+
 def read_position(folder: Path) -> Position:
     """What a checkpoint says of itself."""
     try:
         return Position(**read_json(folder / "position.json"))
     except (ValueError, TypeError):
-        before = latest_before(folder)
-        remedy = f"call again with --fallback to go on from {before.name}, or delete" if before else "delete"
-        raise CurateError(f"checkpoint {folder} is damaged: position.json is empty or torn; {remedy} it") from None
+        raise damaged(folder, "position.json is empty or torn") from None
