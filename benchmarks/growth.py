@@ -148,6 +148,7 @@ def shuffled_shards(partitions: int) -> Callable[[], object]:
             {
                 "key": keys.gather(order).to_arrow(),
                 "doc_id": ids.gather(order).to_arrow().cast(pa.string()),
+                "tokens": pa.array([60] * 40, pa.int64()),
                 "source": pa.array([0] * 40, pa.int16()),
                 "authority": pa.array([0] * 40, pa.int8()),
                 "partition": pa.array([number] * 40, pa.int32()),

@@ -38,7 +38,16 @@ def write_run(folder: Path, rows: int) -> list[str]:
     from schemas.manifest import ComponentShards, Counts, Manifest, MixtureShards, Shard, TokenizerEntry, Totals
     from storage.fingerprints import sha256_file
     from storage.json_files import write_json
-    from tokenization.shards import GRADES, coded, shard_name, shard_numbers, shard_schema, shuffle_keys, write_shard
+    from tokenization.shards import (
+        GRADES,
+        coded,
+        in_batches,
+        shard_name,
+        shard_numbers,
+        shard_schema,
+        shuffle_keys,
+        write_shard,
+    )
 
     ids = np.array([f"{n:032x}" for n in range(rows)])
     (folder / "curated").mkdir(parents=True)
@@ -75,7 +84,7 @@ def write_run(folder: Path, rows: int) -> list[str]:
             }
         )
         path = folder / "shards" / "pretrain" / "all" / shard_name(number, SHARDS)
-        write_shard(path, table, schema)
+        write_shard(path, in_batches(table), schema)
         shards.append(
             Shard(
                 path=path.relative_to(folder).as_posix(),

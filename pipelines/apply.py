@@ -30,7 +30,7 @@ from storage.places import Place, empty, files_below, resolved
 from storage.publishing import link_or_copy
 from tokenization.conversations import encode_conversations
 from tokenization.preferences import pairs_of
-from tokenization.shards import open_shard, shard_facts, shard_schema, write_shard
+from tokenization.shards import in_batches, open_shard, shard_schema, write_shard
 
 TABLES: Final = ("curated", "dropped")
 # What of a run's folder is made anew, or is of no use without the process that wrote it.
@@ -123,9 +123,8 @@ def _shard(folder: Place, to: Place, shard: Shard, kind: str, ids: list[str]) ->
         link_or_copy(folder / shard.path, to / shard.path)
         return shard
     rest = rows.filter(kept)
-    path = to / shard.path
-    write_shard(path, rest, shard_schema(kind))
-    return Shard.model_validate({"path": shard.path, **shard_facts(path, rest)})
+    told = write_shard(to / shard.path, in_batches(rest), shard_schema(kind))
+    return Shard.model_validate({"path": shard.path, **told})
 
 
 def _tables(folder: Place, to: Place, name: str, gone: pl.DataFrame) -> dict[str, FileEntry]:

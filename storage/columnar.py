@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -98,6 +99,19 @@ def write_arrow(target: Place, batches: Iterator[pa.RecordBatch | pa.Table], sch
         with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
             for batch in batches:
                 writer.write(batch)
+
+
+@contextlib.contextmanager
+def open_batches(source: Place, columns: Sequence[str] | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """An Arrow IPC file whose batches are read one at a time, or only some columns of them; it is not mapped."""
+    with pa.OSFile(str(source)) if is_local(source) else pa.PythonFile(source.open("rb"), mode="r") as file:
+        reader = pa.ipc.open_file(file)
+        if columns is None:
+            yield reader
+        else:
+            # The schema of a reader of some columns lists them in the file's own order.
+            wanted = [reader.schema.get_field_index(name) for name in columns]
+            yield pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=wanted))
 
 
 def open_arrow(source: Place) -> pa.Table:

@@ -46,6 +46,24 @@ def published(target: Place) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def scratch(near: Place) -> Iterator[Path]:
+    """Yield a local path, beside `near` where that is local, for what this attempt alone reads again.
+
+    It is gone when the block ends; what a kill leaves behind is swept like any other attempt.
+    """
+    if not is_local(near):
+        with tempfile.TemporaryDirectory(prefix="curate-") as folder:
+            yield Path(folder) / near.name
+        return
+    make_folder(near.parent)
+    path = near.with_name(f".{near.name}.{secrets.token_hex(6)}{PART}")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def flush_to_disk(path: Path) -> None:
     """Ask the system to write a file's content; systems that know no such thing are left alone."""
     with path.open("rb+") as handle:

@@ -8,21 +8,25 @@ same reason a document is found in a shard by halving, without an index beside i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.document import AUTHORITY_GRADES
 from schemas.errors import CurateError
 from storage.columnar import open_arrow, write_arrow
 from storage.fingerprints import sha256_file
 from storage.places import Place
+from tokenization.sorted_rows import cuts
 
 GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
+# A batch is what a stream of a shard holds at once: 64 MiB of ids at most, but for one longer row.
 ROWS_A_BATCH: Final = 4096
+TOKENS_A_BATCH: Final = 1 << 24
 PROMPT_COLUMNS: Final = ("prompt", "verifier", "reference", "task")
 
 
@@ -116,21 +120,31 @@ def shard_name(number: int, shards: int) -> str:
     return f"{number:05d}-of-{shards:05d}.arrow"
 
 
-def write_shard(path: Place, rows: pa.Table, schema: pa.Schema) -> None:
-    """Write rows (columns of `schema`, already in order) as one uncompressed IPC file."""
-    batches = rows.cast(schema).combine_chunks().to_batches(max_chunksize=ROWS_A_BATCH)
-    write_arrow(path, iter(batches), schema)
+def write_shard(path: Place, tables: Iterable[pa.Table], schema: pa.Schema) -> dict[str, int | str]:
+    """Write tables (columns of `schema`), each one batch, as an uncompressed IPC file; what a manifest tells of it."""
+    rows = tokens = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal rows, tokens
+        for table in tables:
+            rows += table.num_rows
+            tokens += token_count(table)
+            yield from table.cast(schema).combine_chunks().to_batches()
+
+    write_arrow(path, batches(), schema)
+    return {"rows": rows, "tokens": tokens, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def in_batches(rows: pa.Table) -> Iterator[pa.Table]:
+    """Rows of a shard, in order, as its batches hold them."""
+    tokens = pc.list_value_length(rows.column("input_ids")).cast(pa.int64()).to_numpy()
+    for start, stop in cuts(tokens, ROWS_A_BATCH, TOKENS_A_BATCH):
+        yield rows.slice(start, stop - start)
 
 
 def token_count(rows: pa.Table) -> int:
     """Tokens of all rows of a shard."""
     return sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks)
-
-
-def shard_facts(path: Place, rows: pa.Table) -> dict[str, int | str]:
-    """What a manifest tells of a shard beside its path; `rows` are those that were written there."""
-    size, digest = path.stat().st_size, sha256_file(path)
-    return {"rows": rows.num_rows, "tokens": token_count(rows), "bytes": size, "sha256": digest}
 
 
 def open_shard(path: Place) -> pa.Table:

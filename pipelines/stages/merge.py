@@ -8,18 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, stage
 from pipelines.stages.tokens import STAGE as TOKENS
-from storage.columnar import open_arrow, write_arrow
 from storage.places import Place
+from tokenization.sorted_rows import merge_into
 
 STAGE: Final = "merge"
 FAN_IN: Final = 16
-ROWS_A_BATCH: Final = 1024
 
 
 def level_sizes(partitions: int, fan_in: int = FAN_IN) -> list[int]:
@@ -56,6 +52,7 @@ def _joined(run: RunFolder, task: str) -> list[tuple[str, str]]:
 @stage(
     STAGE,
     title="join token files",
+    version=2,
     after=(TOKENS,),
     cut="tree",
     unit="files",
@@ -64,14 +61,9 @@ def _joined(run: RunFolder, task: str) -> list[tuple[str, str]]:
     writes=lambda run, task: [run.stage_file(STAGE, f"{task}.arrow")],
 )
 def join_files(run: RunFolder, task: str) -> dict[str, Any]:
-    """Join sorted files into one sorted file; only keys are held, rows are copied batch by batch."""
-    tables = [open_arrow(run.stage_file(name, f"{one}.arrow")) for name, one in _joined(run, task)]
-    filled = [table for table in tables if table.num_rows]
-    if not filled:
-        write_arrow(run.stage_file(STAGE, f"{task}.arrow"), iter(tables[:1]), tables[0].schema)
-        return {"rows": 0}
-    table = pa.concat_tables(filled)
-    order = pc.sort_indices(table.select(["key", "doc_id"]), [("key", "ascending"), ("doc_id", "ascending")])
-    batches = (table.take(order.slice(at, ROWS_A_BATCH)) for at in range(0, table.num_rows, ROWS_A_BATCH))
-    write_arrow(run.stage_file(STAGE, f"{task}.arrow"), batches, table.schema)
-    return {"rows": table.num_rows}
+    """Join sorted files into one sorted file, batch by batch."""
+    rows = merge_into(
+        run.stage_file(STAGE, f"{task}.arrow"),
+        [run.stage_file(name, f"{one}.arrow") for name, one in _joined(run, task)],
+    )
+    return {"rows": rows}

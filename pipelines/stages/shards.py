@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, stage
@@ -17,14 +16,15 @@ from storage.places import Place
 from tokenization.mixtures import member_column
 from tokenization.shards import (
     GRADES,
+    ROWS_A_BATCH,
+    TOKENS_A_BATCH,
     coded,
-    open_shard,
-    shard_facts,
     shard_name,
     shard_schema,
     with_columns_of,
     write_shard,
 )
+from tokenization.sorted_rows import SortedRows, merged
 
 STAGE: Final = "shards"
 
@@ -66,42 +66,29 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
     settings=_settings,
 )
 def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
-    """Gather the rows of one shard from all partitions, in the order of their keys."""
+    """Gather the rows of one shard from all partitions, in the order of their keys, batch by batch."""
     mixture, component, number = task.split("/")
-    shards = run.recipe.mixtures[mixture].shards
-    low, high = _key_range(int(number), shards)
-    member = member_column(mixture, component)
+    low, high = _key_range(int(number), run.recipe.mixtures[mixture].shards)
     schema = shard_schema(run.recipe.mixtures[mixture].kind)
-    parts = []
-    for path in merged_files(run):
-        table = open_shard(path)
-        if not table.num_rows:
-            continue
-        keys = table.column("key").combine_chunks().to_numpy()
-        start, stop = np.searchsorted(keys, [low, high])
-        rows = table.slice(start, stop - start)
-        times = rows.column(member).to_numpy()
-        taken = with_columns_of(rows.take(np.repeat(np.arange(len(times)), times)), schema)
-        parts.append(taken.select(["key", *schema.names]))
-    rows = _in_order(parts, schema, [source.name for source in run.recipe.sources])
+    names = {"source": [source.name for source in run.recipe.sources], "authority": list(GRADES)}
     path = shard_path(run, task)
-    write_shard(path, rows, schema)
-    return shard_facts(path, rows)
+    with ExitStack() as opened:
+        files = [opened.enter_context(SortedRows(one)) for one in merged_files(run)]
+        member = member_column(mixture, component)
+        rows = merged(files, ROWS_A_BATCH, TOKENS_A_BATCH, member=member, low=low, high=high)
+        return write_shard(path, (_of_kind(table, schema, names) for table in rows), schema)
 
 
-def _in_order(parts: list[pa.Table], schema: pa.Schema, sources: list[str]) -> pa.Table:
-    """The rows of a shard by key and id, with names for the numbers of source and grade."""
-    if not parts:
-        return schema.empty_table()
-    table = pa.concat_tables(parts)
-    table = table.take(pc.sort_indices(table, [("key", "ascending"), ("doc_id", "ascending")]))
-    for name, names, kind in (("source", sources, pa.int16()), ("authority", GRADES, pa.int8())):
-        table = table.set_column(table.schema.get_field_index(name), name, coded(table.column(name), names, kind))
-    return table.select(schema.names)
+def _of_kind(rows: pa.Table, schema: pa.Schema, names: dict[str, list[str]]) -> pa.Table:
+    """Rows with the columns of a shard, and names for the numbers of source and grade."""
+    rows = with_columns_of(rows, schema)
+    for name, told in names.items():
+        column = coded(rows.column(name), told, schema.field(name).type.index_type)
+        rows = rows.set_column(rows.schema.get_field_index(name), name, column)
+    return rows.select(schema.names)
 
 
-def _key_range(number: int, shards: int) -> tuple[np.uint64, np.uint64]:
+def _key_range(number: int, shards: int) -> tuple[int, int]:
     """Keys from (inclusive) and to (exclusive) of a shard; the same cut as `shard_numbers`."""
-    low = -((-number << 32) // shards)
-    high = -((-(number + 1) << 32) // shards)
-    return np.uint64(low << 32), np.uint64(min(high << 32, 2**64 - 1))
+    low, high = (-((-one << 32) // shards) << 32 for one in (number, number + 1))
+    return low, high

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, partitions, stage
@@ -22,16 +22,19 @@ from pipelines.stopwatch import Stopwatch
 from schemas.conversation import turns_in
 from schemas.manifest import LEFT_OUT
 from schemas.prompt import PROMPT_START
-from storage.columnar import parquet_frames, write_arrow, write_parquet
+from storage.columnar import parquet_frames, write_parquet
 from storage.places import Place
 from tokenization.chat_template import ChatTemplate, prompt_ids
 from tokenization.conversations import EncodedConversations, encode_conversations
 from tokenization.mixtures import member_column, members
 from tokenization.preferences import encode_pairs, pairs_of
 from tokenization.shards import GRADES, lists_of, shuffle_keys
+from tokenization.sorted_rows import cuts, write_sorted
 
 STAGE: Final = "tokens"
 LEFT_OUT_COLUMNS: Final = pl.Schema({name: pl.String() for name in ("id", "source", "uri", "title", "why")})
+BYTES_A_PIECE: Final = 8 << 20
+NO_ROWS: Final = pa.schema({"key": pa.uint64()})
 COUNTED_BY: Final = ("source", "source_type", "language", "authority", "licence")
 COUNTED: Final = {
     "id": pl.String(),
@@ -66,7 +69,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 @stage(
     STAGE,
     title="tokenize",
-    version=2,
+    version=3,
     after=(TOKENIZER,),
     tasks=partitions,
     reads=lambda run, task: [
@@ -79,46 +82,63 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 )
 def tokenize_partition(run: RunFolder, task: str) -> dict[str, Any]:
     """Token ids of one partition with their order key and memberships, sorted by the key."""
-    template = chat_template(run)
-    tables: list[pa.Table] = []
-    tokens_of: list[pl.DataFrame] = []
-    left_out: list[pl.DataFrame] = []
+    counted: list[pl.DataFrame] = [pl.DataFrame(schema=COUNTED)]
+    left_out: list[pl.DataFrame] = [pl.DataFrame(schema=LEFT_OUT_COLUMNS)]
     watch = Stopwatch()
     talks = Counter({"conversations": 0, "learned_tokens": 0, "cut": 0, "left_out": 0})
-    for frame in parquet_frames(run.path / "curated" / f"{task}.parquet"):
-        with watch.of("tokenize", text_bytes(frame["text"])):
-            ids, turns = _encoded(frame, run, template, talks)
-            pairs = None
-            if run.recipe.holds_preferences and template is not None:
-                pairs = encode_pairs(frame, run_tokenizer(run), template, run.recipe.conversations.max_tokens)
-                for row, chosen in pairs.chosen.items():
-                    ids[row] = chosen
-                talks.update(pairs.counts)
-        lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
-        columns: dict[str, Any] = {
-            "key": shuffle_keys(frame["id"], run.recipe.seed).to_arrow(),
-            "doc_id": frame["id"].to_arrow().cast(pa.string()),
-            **_codes(frame, run, int(task)),
-        }
-        for series in _places(frame, lengths, run).iter_columns():
-            columns[series.name] = series.to_arrow()
-        if run.recipe.holds_prompts:
-            columns.update(_of_prompts(frame))
-        if pairs is not None:
-            columns.update(pairs.columns())
-        tables.append(pa.table({**columns, "input_ids": lists_of(ids, np.int32), "turns": lists_of(turns, np.int16)}))
-        tokens_of.append(counted_of(frame, lengths))
-        left_out.append(_left_out(frame, lengths, run))
-    counted = pl.concat([pl.DataFrame(schema=COUNTED), *tokens_of])
-    write_parquet(run.stage_file(STAGE, f"{task}.counts.parquet"), counted.select("id", "tokens"))
+
+    def tables() -> Iterator[pa.Table]:
+        for whole in parquet_frames(run.path / "curated" / f"{task}.parquet"):
+            for frame in _pieces(whole):
+                table, lengths = _tokenized(frame, run, int(task), talks, watch)
+                counted.append(counted_of(frame, lengths))
+                left_out.append(_left_out(frame, lengths, run))
+                yield table
+
+    write_sorted(run.stage_file(STAGE, f"{task}.arrow"), tables(), NO_ROWS)
+    told = pl.concat(counted, rechunk=True)
+    write_parquet(run.stage_file(STAGE, f"{task}.counts.parquet"), told.select("id", "tokens"))
     if holds_conversations(run):
-        write_parquet(_left_out_path(run, task), pl.concat([pl.DataFrame(schema=LEFT_OUT_COLUMNS), *left_out]))
-    table = pa.concat_tables(tables) if tables else pa.table({"key": pa.array([], pa.uint64())})
-    table = table.take(pc.sort_indices(table, [("key", "ascending")])).combine_chunks()
-    write_arrow(run.stage_file(STAGE, f"{task}.arrow"), iter([table]), table.schema)
+        write_parquet(_left_out_path(run, task), pl.concat(left_out, rechunk=True))
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded(), encoder=run_tokenizer(run).backend)
-    tokens = int(counted["tokens"].sum())
-    return {"documents": counted.height, "tokens": tokens, **talks, "totals": totals_of(counted)}
+    return {"documents": told.height, "tokens": int(told["tokens"].sum()), **talks, "totals": totals_of(told)}
+
+
+def _pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """A frame in parts of at most `BYTES_A_PIECE` of text, or one document: lists of ids take nine times their text."""
+    sizes = frame["text"].str.len_bytes().fill_null(0).cast(pl.Int64).to_numpy()
+    for start, stop in cuts(sizes, frame.height, BYTES_A_PIECE):
+        yield frame.slice(start, stop - start)
+
+
+def _tokenized(
+    frame: pl.DataFrame, run: RunFolder, partition: int, talks: Counter[str], watch: Stopwatch
+) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """Rows of a frame as shards and merges need them, and the tokens of each."""
+    template = chat_template(run)
+    pairs = None
+    with watch.of("tokenize", text_bytes(frame["text"])):
+        ids, turns = _encoded(frame, run, template, talks)
+        if run.recipe.holds_preferences and template is not None:
+            pairs = encode_pairs(frame, run_tokenizer(run), template, run.recipe.conversations.max_tokens)
+            for row, chosen in pairs.chosen.items():
+                ids[row] = chosen
+            talks.update(pairs.counts)
+    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    columns: dict[str, Any] = {
+        "key": shuffle_keys(frame["id"], run.recipe.seed).to_arrow(),
+        "doc_id": frame["id"].to_arrow().cast(pa.string()),
+        "tokens": pa.array(lengths),
+        **_codes(frame, run, partition),
+    }
+    for series in _places(frame, lengths, run).iter_columns():
+        columns[series.name] = series.to_arrow()
+    if run.recipe.holds_prompts:
+        columns.update(_of_prompts(frame))
+    if pairs is not None:
+        columns.update(pairs.columns())
+    table = pa.table({**columns, "input_ids": lists_of(ids, np.int32), "turns": lists_of(turns, np.int16)})
+    return table, lengths
 
 
 def _left_out(frame: pl.DataFrame, lengths: npt.NDArray[np.int64], run: RunFolder) -> pl.DataFrame:

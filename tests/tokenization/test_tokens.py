@@ -16,6 +16,7 @@ from schemas.errors import CurateError, WrongCall
 from tokenization.shards import (
     GRADES,
     coded,
+    in_batches,
     open_shard,
     rows_of_document,
     shard_numbers,
@@ -99,12 +100,12 @@ def shard_rows(ids: list[str], lists: list[list[int]]) -> pa.Table:
 
 def test_a_shard_is_mapped_and_read_back(tmp_path: Path) -> None:
     rows = shard_rows(["a", "b"], [[1, 2, 3], [4]])
-    write_shard(tmp_path / "s.arrow", rows, rows.schema)
+    write_shard(tmp_path / "s.arrow", in_batches(rows), rows.schema)
     first = (tmp_path / "s.arrow").read_bytes()
     table = open_shard(tmp_path / "s.arrow")
     assert table.column("input_ids").to_pylist() == [[1, 2, 3], [4]]
     assert table.column("authority").to_pylist() == ["B", "B"]
-    write_shard(tmp_path / "s.arrow", rows, rows.schema)
+    write_shard(tmp_path / "s.arrow", in_batches(rows), rows.schema)
     assert (tmp_path / "s.arrow").read_bytes() == first
     (tmp_path / "s.arrow").write_bytes(first[:40])
     with pytest.raises(CurateError, match="cannot be read"):

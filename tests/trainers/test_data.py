@@ -15,7 +15,7 @@ pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from schemas.errors import WrongCall
 from tokenization.packing import best_fit
-from tokenization.shards import GRADES, coded, shard_schema, write_shard
+from tokenization.shards import GRADES, coded, in_batches, shard_schema, write_shard
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import PlannedPhase, make_blend
 from trainers.data.epochs import EpochWindows
@@ -41,7 +41,7 @@ def shards(folder: Path, rows: list[list[int]], files: int = 2, learned: int | N
         if learned is not None:
             columns["turns"] = [[0] * (len(row) - learned) + [1] * learned for row in mine]
         path = folder / f"{number}.arrow"
-        write_shard(path, pa.table({name: columns[name] for name in schema.names}).cast(schema), schema)
+        write_shard(path, in_batches(pa.table({name: columns[name] for name in schema.names}).cast(schema)), schema)
         paths.append(path)
     return ArrowTokens.open(f"{paths[0].parent}/mix/part/train", paths)
 
