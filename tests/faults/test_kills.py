@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pytest
 
 from tests.conftest import REPOSITORY, SOAK
 from tests.pipelines.test_engines import DEMO, curate, files_of
+from tests.warm import called
 
 pytestmark = pytest.mark.slow
 # Engine, workers, kills, seed: thirty in all where `make soak` asks for it, else eleven.
@@ -38,13 +38,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def killed(folder: Path, engine: str, workers: int, moment: int, one_worker: bool) -> bool:
     """Start the run, and kill it when so many more tasks are done; False where it ended before."""
     before = len(list(folder.glob("stages/*/*.json")))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate.cli", "run", str(DEMO), "--run-dir", str(folder), "--engine", engine, "--workers", str(workers)],
-        cwd=REPOSITORY,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    arguments = ("run", DEMO, "--run-dir", folder, "--engine", engine, "--workers", workers)
+    process = called(*arguments, cwd=REPOSITORY, new_session=True)
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         if len(list(folder.glob("stages/*/*.json"))) - before >= moment:
@@ -85,10 +80,7 @@ def test_kills_change_nothing(
 
 def test_workers_end_soon_after_their_run_was_killed(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate.cli", "run", str(DEMO), "--run-dir", str(folder), "--workers", "2"],
-        cwd=REPOSITORY, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = called("run", DEMO, "--run-dir", folder, "--workers", 2, cwd=REPOSITORY, new_session=True)
     deadline = time.monotonic() + 120
     while len(list(folder.glob("stages/*/*.json"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)

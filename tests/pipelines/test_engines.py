@@ -15,9 +15,11 @@ import pytest
 
 from schemas.manifest import load_manifest
 from tests.conftest import REPOSITORY, SMALL_RECIPE, write_recipe
+from tests.warm import called, command
 
 pytestmark = pytest.mark.slow
 DEMO = REPOSITORY / "recipes" / "demo.yaml"
+FORKS = "multiprocess.forkserver"  # of the engine's own workers
 
 REAL_RECIPE = """
 name: real-part
@@ -40,12 +42,15 @@ mixtures:
 def curate(
     *arguments: object, status: int | tuple[int, ...] = 0, **settings: object
 ) -> subprocess.CompletedProcess[str]:
-    """Call the command as a user would; the exit status is checked."""
-    command = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False, **settings)  # type: ignore[call-overload]
+    """Call the command in a process of its own; the exit status is checked. `settings` are those of `subprocess`."""
+    if settings:
+        words = [sys.executable, "-m", "curate.cli", *map(str, arguments)]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=REPOSITORY, check=False, **settings)  # type: ignore[call-overload]
+    else:
+        done = command(*arguments, cwd=REPOSITORY)
     allowed = status if isinstance(status, tuple) else (status,)
     assert done.returncode in allowed, done.stderr[-3000:]
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -106,13 +111,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_remedy(tmp_path: Path) -> N
         (tmp_path / "docs" / f"{number}.txt").write_text("A sentence about the heart and its valves. " * 20000)
     folder = tmp_path / "run"
     recipe = write_recipe(tmp_path, SMALL_RECIPE)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate.cli", "run", str(recipe), "--run-dir", str(folder), "--workers", "2"],
-        cwd=REPOSITORY,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    process = called("run", recipe, "--run-dir", folder, "--workers", 2, cwd=REPOSITORY)
     import psutil
 
     killed = False
@@ -123,7 +122,7 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_remedy(tmp_path: Path) -> N
             continue
         for child in psutil.Process(process.pid).children(recursive=True):
             line = " ".join(child.cmdline())
-            if "forkserver" in line and child.parent() and "forkserver" in " ".join(child.parent().cmdline()):
+            if FORKS in line and child.parent() and FORKS in " ".join(child.parent().cmdline()):
                 child.kill()
                 killed = True
                 break

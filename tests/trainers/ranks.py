@@ -7,20 +7,20 @@ its arguments. Where a job fails its processes end, and the next call starts oth
 from __future__ import annotations
 
 import atexit
-import contextlib
 import json
 import os
-import select
 import socket
 import subprocess
-import sys
-import tempfile
 import time
+import warnings
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.warm import SERVER, Warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Job = tuple[str, dict[str, Any]]
@@ -33,11 +33,10 @@ class _Group:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.errors = [tempfile.TemporaryFile() for _ in range(world)]  # noqa: SIM115
-        self.processes = []
-        for rank, errors in enumerate(self.errors):
-            environment = {
-                **os.environ,
+        self.ways: list[Connection] = []
+        self.processes: list[Warm] = []
+        for rank in range(world):
+            told = {
                 "RANK": str(rank),
                 "LOCAL_RANK": str(rank),
                 "WORLD_SIZE": str(world),
@@ -45,42 +44,28 @@ class _Group:
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
                 "OMP_NUM_THREADS": "1",
-                "PYTHONWARNINGS": "ignore",
             }
-            command = [sys.executable, "-W", "ignore", "-m", "tests.trainers.ranks"]
-            self.processes.append(
-                subprocess.Popen(
-                    command,
-                    env=environment,
-                    cwd=REPOSITORY,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                )
-            )
+            ours, theirs = SERVER.Pipe()
+            process = Warm(serve, theirs, environment={**os.environ, **told}, cwd=REPOSITORY)
+            theirs.close()
+            self.ways.append(ours)
+            self.processes.append(process)
 
     def perform(self, jobs: list[Job], timeout: float) -> list[str]:
-        """Standard error of every process that failed; where one did, all are ended."""
-        for process in self.processes:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(jobs).encode() + b"\n")
-            process.stdin.flush()
+        """What every process that failed wrote; where one did, all are ended."""
+        for way in self.ways:
+            way.send(jobs)
         until = time.monotonic() + timeout
-        told = [_line(process, until) for process in self.processes]
-        if all(one == b"done\n" for one in told):
+        done = [_ended_well(way, until) for way in self.ways]
+        if all(done):
             return []
         self.end()
-        return [self._error(number) for number, one in enumerate(told) if one != b"done\n"]
-
-    def _error(self, number: int) -> str:
-        self.errors[number].seek(0)
-        return self.errors[number].read().decode(errors="replace")
+        return [process.written(1) for process, well in zip(self.processes, done, strict=True) if not well]
 
     def end(self) -> None:
         """The processes end by themselves where they can, else at once."""
-        for process in self.processes:
-            with contextlib.suppress(OSError):
-                process.stdin.close()  # type: ignore[union-attr]
+        for way in self.ways:
+            way.close()
         for process in self.processes:
             try:
                 process.wait(timeout=10)
@@ -89,15 +74,12 @@ class _Group:
                 process.wait()
 
 
-def _line(process: subprocess.Popen[bytes], until: float) -> bytes:
-    """The next line that a process says, or nothing where it ends or takes too long."""
-    assert process.stdout is not None
-    while time.monotonic() < until:
-        ready, _, _ = select.select([process.stdout], [], [], 0.2)
-        if ready:
-            return process.stdout.readline()
-    process.kill()
-    return b""
+def _ended_well(way: Connection, until: float) -> bool:
+    """Whether a process says that its jobs are done before it ends, and in time."""
+    try:
+        return way.poll(max(0.0, until - time.monotonic())) and bool(way.recv())
+    except (EOFError, OSError):
+        return False
 
 
 _groups: dict[int, _Group] = {}
@@ -420,24 +402,24 @@ def _save_logits(parts: list[Any], vocabulary: int, tokens: Path, out: str) -> N
         torch.save(found, out)
 
 
-def main() -> None:
+def serve(way: Connection) -> None:
+    """Perform jobs as they come, as one rank of its world."""
     import torch
 
     from trainers.parallel.cpu_layer import activate_cpu_layer
 
+    warnings.simplefilter("ignore")
     activate_cpu_layer()
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=120))
-    said = os.fdopen(os.dup(1), "wb")  # what jobs print goes to standard error
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        for name, arguments in json.loads(line):
+    os.dup2(2, 1)  # what jobs print goes to standard error
+    while True:
+        try:
+            jobs: list[Job] = way.recv()
+        except EOFError:
+            break
+        for name, arguments in jobs:
             globals()[name](**arguments)
             torch.distributed.barrier()
-        said.write(b"done\n")
-        said.flush()
+        way.send(True)
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ LAYOUTS = {
     2: ["tensor: 2", "data: 2", "pipeline: 2", "pipeline: 2, chunks: 2", "context: 2"],
     4: ["tensor: 2, pipeline: 2", "tensor: 2, data: 2", "tensor: 2, context: 2"],
 }
+EIGHT = (("steps: 20", "steps: 8"), ("every: 10", "every: 4"))
 PACKED = (
     ("mixture: pretrain", "mixture: ift"),
     ("name: tiny", "name: packed\nstage: ift"),
@@ -34,7 +35,7 @@ def one(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(
         1,
         [
-            job(stage(folder, "plain"), corpus, folder / "plain"),
+            job(stage(folder, "plain", "tensor: 1", *EIGHT), corpus, folder / "plain"),
             ("pack_and_alone", {"config": str(stage(folder, "alone", "tensor: 1", *PACKED)), "manifest": str(corpus)}),
             job(stage(folder, "packed", "tensor: 1", *PACKED), corpus, folder / "packed"),
             job(
@@ -43,7 +44,11 @@ def one(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 folder / "recomputed",
             ),
             job(stage(folder, "straight", "tensor: 1", ("steps: 20", "steps: 6")), corpus, folder / "straight"),
-            job(stage(folder, "bf16", "tensor: 1", ("seed: 5", "seed: 5\nprecision: bf16")), corpus, folder / "bf16"),
+            job(
+                stage(folder, "bf16", "tensor: 1", ("seed: 5", "seed: 5\nprecision: bf16"), *EIGHT),
+                corpus,
+                folder / "bf16",
+            ),
             job(
                 stage(folder, "accumulated", "tensor: 1", ("micro: 2", "micro: 1"), ("steps: 20", "steps: 6")),
                 corpus,
@@ -59,7 +64,7 @@ def test_losses_norms_and_weights_agree_with_one_process(one: Path, corpus: Path
     jobs, outs = [], []
     for number, layout in enumerate(LAYOUTS[world]):
         out = tmp_path / str(number)
-        jobs.append(job(stage(tmp_path, f"stage-{number}", layout), corpus, out))
+        jobs.append(job(stage(tmp_path, f"stage-{number}", layout, *EIGHT), corpus, out))
         outs.append((layout, out, one / "plain"))
     for layout in ("context: 2", "tensor: 2") if world == 2 else ():
         out = tmp_path / f"packed-{layout[:4]}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,9 +14,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
+from torch.distributed.run import main as torchrun
+
 from tests.conftest import REPOSITORY
 from tests.trainers.conftest import job, log, stage, weights
 from tests.trainers.ranks import run
+from tests.warm import Warm, called, training, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ PACKED = (
     ("name: tiny", "name: packed\nstage: ift"),
     ("length: 64", "length: 256"),
 )
-SHORT = ("steps: 20", "steps: 10")
+SHORT = ("steps: 20", "steps: 8")
 
 
 def same(one: Path, other: Path) -> bool:
@@ -49,32 +50,14 @@ def test_stages_and_layouts_resume_to_the_bit(corpus: Path, tmp_path: Path) -> N
         jobs += [
             job(recipe, corpus, whole),
             job(recipe, corpus, parts, stop_after=3),
-            job(recipe, corpus, parts, stop_after=7),
+            job(recipe, corpus, parts, stop_after=5),
         ]
         jobs.append(job(recipe, corpus, parts))
         pairs.append((whole, parts))
     run(2, jobs, timeout=400)
     for whole, parts in pairs:
         assert same(parts, whole), parts.name
-    assert [step["batch"] for step in log(tmp_path / "dp-whole")] == [4] * 4 + [8] * 6
-
-
-def start(recipe: Path, corpus: Path, out: Path, largest_file: int | None = None) -> subprocess.Popen[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "ignore", "-m", "trainers.train", str(recipe), str(corpus), str(out)]
-    if largest_file is not None:
-        command = ["bash", "-c", f'ulimit -f {largest_file}; exec "$@"', "--", *command]
-    return subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def wait_for(found: object, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not found():  # type: ignore[operator]
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert [step["batch"] for step in log(tmp_path / "dp-whole")] == [4] * 4 + [8] * 4
 
 
 def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_same_bits(
@@ -83,29 +66,29 @@ def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_sam
     recipe = stage(tmp_path, "killed", "tensor: 1", ("every: 8", "every: 3"))
     out = tmp_path / "model"
     run(1, [job(recipe, corpus, tmp_path / "whole")])
-    process = start(recipe, corpus, out)
+    process = training(recipe, corpus, out)
     half = out / "checkpoints" / ".step-00000006.part"
-    wait_for(half.exists, process)
+    wait_until(half.exists, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     # A half-written checkpoint is none: the one before is where the run goes on.
     half.mkdir(exist_ok=True)
     # No room for a checkpoint: a clear end, and the one before is kept.
-    process = start(recipe, corpus, out, largest_file=300)
+    process = training(recipe, corpus, out, largest_file=300)
     errors = process.communicate(timeout=90)[1]
     assert process.returncode == 1, errors
     assert "could not be written" in errors
     assert "the one before is kept" in errors
     assert [one.name for one in (out / "checkpoints").glob("step-*")] == ["step-00000003"]
-    process = start(recipe, corpus, out)
-    wait_for((out / "checkpoints" / "step-00000006").exists, process)
+    process = training(recipe, corpus, out)
+    wait_until((out / "checkpoints" / "step-00000006").exists, process)
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 0, errors
     stopped = json.loads((out / "stopped.json").read_text())["step"]
     assert 6 <= stopped < 20
     assert json.loads((out / "checkpoints" / f"step-{stopped:08d}" / "position.json").read_text())["step"] == stopped
-    process = start(recipe, corpus, out)
+    process = training(recipe, corpus, out)
     errors = process.communicate(timeout=120)[1]
     assert process.returncode == 0, errors
     assert not (out / "stopped.json").exists()
@@ -115,9 +98,8 @@ def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_sam
 
 def test_ctrl_c_saves_on_every_rank_before_the_end(corpus: Path, tmp_path: Path) -> None:
     recipe, out = stage(tmp_path, "interrupted", "data: 2", ("steps: 20", "steps: 2000")), tmp_path / "model"
-    command = [sys.executable, "-m", "curate.cli", "train", recipe, "--manifest", corpus, "--out", out]
-    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    wait_for(lambda: (out / "log.jsonl").exists() and len(log(out)) > 3, process)
+    process = called("train", recipe, "--manifest", corpus, "--out", out, cwd=REPOSITORY, new_session=True)
+    wait_until(lambda: (out / "log.jsonl").exists() and len(log(out)) > 3, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to launcher, torchrun and ranks
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 0, errors
@@ -127,20 +109,23 @@ def test_ctrl_c_saves_on_every_rank_before_the_end(corpus: Path, tmp_path: Path)
 
 
 def test_kept_checkpoints_are_the_last_and_every_nth(corpus: Path, tmp_path: Path) -> None:
-    recipe = stage(tmp_path, "kept", "tensor: 1", ("every: 8, keep: 2", "every: 2, keep: 1, keep_every: 4"), SHORT)
+    recipe = stage(
+        tmp_path,
+        "kept",
+        "tensor: 1",
+        ("every: 8, keep: 2", "every: 2, keep: 1, keep_every: 4"),
+        ("steps: 20", "steps: 10"),
+    )
     run(1, [job(recipe, corpus, tmp_path / "model")])
     assert sorted(one.name[-2:] for one in (tmp_path / "model" / "checkpoints").glob("step-*")) == ["04", "08", "10"]
 
 
 def test_a_rank_that_dies_ends_the_others(corpus: Path, tmp_path: Path) -> None:
     recipe = stage(tmp_path, "dying", "data: 2", ("steps: 20", "steps: 2000"))
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "trainers.train", str(recipe), str(corpus), str(tmp_path / "model")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    wait_for(lambda: (tmp_path / "model" / "log.jsonl").exists() and len(log(tmp_path / "model")) > 3, process)
+    words = ["--standalone", "--nproc-per-node", "2", "-m", "trainers.train", recipe, corpus, tmp_path / "model"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    process = Warm(torchrun, [str(word) for word in words], environment=environment, cwd=REPOSITORY, new_session=True)
+    wait_until(lambda: (tmp_path / "model" / "log.jsonl").exists() and len(log(tmp_path / "model")) > 3, process)
     ranks = psutil.Process(process.pid).children()
     ranks[-1].kill()
     started = time.monotonic()

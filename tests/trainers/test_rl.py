@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,10 +16,11 @@ torch = pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
 from schemas.errors import WrongCall
-from tests.conftest import REPOSITORY, SOAK
+from tests.conftest import SOAK
 from tests.trainers.conftest import called, invoked, job, largest_difference, log, weights
 from tests.trainers.ranks import run
 from tests.trainers.uses import USES, recipe
+from tests.warm import training
 from trainers.rl.order import Order, Stratum
 from trainers.rl.rollout_files import read_rollouts, rollout_file
 from trainers.stage import load_stage
@@ -151,10 +149,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_answers_and_bits(asked: Path
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run(1, [job(path, asked / "run", whole)])
     chance = random.Random(7)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CURATE_QUIET": "1"}
-    command = [sys.executable, "-W", "ignore", "-m", "trainers.train", str(path), str(asked / "run"), str(parts)]
     for batch in (0, 1):  # while it samples, scores, learns or saves, as chance has it
-        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.DEVNULL)
+        process = training(path, asked / "run", parts, CURATE_QUIET="1")
         deadline = time.monotonic() + 90
         while not rollout_file(parts, batch).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, spearmanr
 
 BINS: Final = 10  # of equal numbers of pairs, for calibration (Naeini et al. 2015 use as many of equal width)
 ALIKE: Final = 0.1  # answers whose lengths differ by less than this share of the longer count as equally long
@@ -41,6 +40,8 @@ def accuracy(right: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Share, number of pairs, and Wilson's interval of 95%."""
     if len(right) < FEWEST:
         return {"pairs": len(right)}
+    from scipy.stats import binomtest  # over a second to load, which every rank would wait for
+
     low, high = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
     told = {"accuracy": float(right.mean()), "lower": float(low), "upper": float(high)}
     return {"pairs": len(right), **{name: round(value, 4) for name, value in told.items()}}
@@ -97,6 +98,8 @@ def calibration(differences: npt.NDArray[np.float64]) -> dict[str, Any]:
 def _rank_correlation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float | None:
     if len(one) < FEWEST or np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
+    from scipy.stats import spearmanr
+
     return round(float(spearmanr(one, other).statistic), 4)
 
 

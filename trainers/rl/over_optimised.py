@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import linregress
 
 from trainers.loop.experiment import Experiment, Hook, Step
 from trainers.loop.records import newest_first
@@ -27,6 +26,8 @@ def _trend(values: Sequence[float]) -> float:
     """The slope of a line through the values where it is sure, else 0."""
     if len(values) < 3 or not np.isfinite(values).all() or np.ptp(values) == 0:
         return 0.0
+    from scipy.stats import linregress  # over a second to load, which every rank would wait for
+
     found = linregress(np.arange(len(values)), values)
     return float(found.slope) if found.pvalue / 2 < SURE else 0.0
 
