@@ -418,8 +418,12 @@ def serve(way: Connection) -> None:
             jobs: list[Job] = way.recv()
         except EOFError:
             break
-        for name, arguments in jobs:
-            globals()[name](**arguments)
-            torch.distributed.barrier()
+        try:
+            for name, arguments in jobs:
+                globals()[name](**arguments)
+                torch.distributed.barrier()
+        except BaseException:
+            time.sleep(1)  # the first rank keeps what ranks tell one another; it ends last
+            raise
         way.send(True)
     torch.distributed.destroy_process_group()

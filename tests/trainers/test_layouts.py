@@ -148,8 +148,8 @@ def test_bf16_with_fp32_master_weights_follows_fp32(one: Path) -> None:
 
 def test_the_log_says_what_it_should(one: Path) -> None:
     steps = log(one / "plain")
-    assert [step["step"] for step in steps] == list(range(1, 21))
-    assert steps[-1]["loss"] < steps[0]["loss"] - 0.2
+    assert [step["step"] for step in steps] == list(range(1, 9))
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.03
     assert {
         "loss",
         "grad_norm",
@@ -160,7 +160,7 @@ def test_the_log_says_what_it_should(one: Path) -> None:
         "memory_bytes",
     } <= steps[0].keys()
     assert set(steps[0]["loss_by"]["grade"]) <= {"A", "B", "C", "D", "E", "ungraded"}
-    assert all(name.startswith("pretrain/") for name in steps[9]["loss_by"]["component"])
-    assert "perplexity" in steps[9]
-    assert all(value > 1 for value in steps[9]["perplexity"].values())
-    assert len(list((one / "plain" / "checkpoints").glob("step-*"))) == 2
+    assert all(name.startswith("pretrain/") for name in steps[3]["loss_by"]["component"])
+    assert "perplexity" in steps[3]
+    assert all(value > 1 for value in steps[3]["perplexity"].values())
+    assert len(list((one / "plain" / "checkpoints").glob("step-*"))) == 1
