@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 import polars as pl
 
 from pipelines.run_folder import RunFolder
-from pipelines.stages import cluster, curate
+from pipelines.stages import cluster, curate, read
 from pipelines.stages.curate import withdrawn
 from pipelines.tasks import counts_of, files_of
 from schemas.manifest import Manifest
@@ -27,7 +28,7 @@ def notes(folder: Place, manifest: Manifest) -> list[str]:
 
 def write_notes(run: RunFolder) -> None:
     """Keep what only the run under way knows: its lists and stages may be gone when its report is written again."""
-    told = [_pictures(run), withdrawn(run).told() if run.recipe.withdrawn else None]
+    told = [_pictures(run), *_misfits(run), withdrawn(run).told() if run.recipe.withdrawn else None]
     undecided = counts_of(run, cluster.STAGE)[0].get("undecided_editions", 0)
     if undecided:
         told.append(
@@ -35,6 +36,17 @@ def write_notes(run: RunFolder) -> None:
             "which is newer (`drop_reason` of the curated document names it)"
         )
     write_json(run.path / FILE, [one for one in told if one])
+
+
+def _misfits(run: RunFolder) -> list[str]:
+    """Values of rows that were left out, by source and column."""
+    rows: Counter[tuple[str, str]] = Counter()
+    for counts in counts_of(run, read.STAGE):
+        rows.update({(source, what): number for source, what, number in counts["misfits"]})
+    return [
+        f"source '{source}': {what}, in {number:,} of its rows; the document is there without it"
+        for (source, what), number in sorted(rows.items())
+    ]
 
 
 def _pictures(run: RunFolder) -> str | None:

@@ -21,7 +21,7 @@ from schemas.errors import CurateError
 from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json, write_json
 from storage.lease import end_with_holder
-from storage.memory import keep_freed_pages
+from storage.memory import forget_peak, keep_freed_pages, peak_bytes
 from storage.places import Place
 from storage.publishing import link_or_copy
 
@@ -87,6 +87,7 @@ def perform(folder: Place, stage_name: str, task: str) -> dict[str, Any]:
     run = opened(folder)
     if not take_over(run, stage_name, task):
         started = time.perf_counter()
+        forget_peak()
         finish_task(run, stage_name, task, STAGES.get(stage_name).work(run, task), started)
     return dict(_finished(run, stage_name, task)["counts"])
 
@@ -118,7 +119,7 @@ def _mark(run: RunFolder, stage: str, task: str, told: dict[str, Any], started: 
     write_json(marker(run, stage, task), {**told, "run": run.identity, "taken_from": origin}, indent=None)
     seconds = round(time.perf_counter() - started, 3)
     more = {"taken_from": origin} if origin else {}
-    run.log("task", stage=stage, task=task, seconds=seconds, pid=os.getpid(), **more)
+    run.log("task", stage=stage, task=task, seconds=seconds, pid=os.getpid(), peak_bytes=peak_bytes(), **more)
 
 
 def key_of(run: RunFolder, stage: Stage, task: str) -> str:

@@ -87,6 +87,12 @@ class Glance(Strict):
     floor: float = Field(0.05, gt=0, lt=1)
 
 
+# Columns of a document that rows may tell in columns of their own.
+RowColumn = Literal[
+    "published", "licence", "language", "authority", "doi", "retracted", "series", "edition", "publisher", "issn"
+]
+
+
 class Source(Strict):
     """Files of one kind and origin; `name` is part of every document's id."""
 
@@ -101,6 +107,9 @@ class Source(Strict):
     language: str | None = None
     text: str | None = None
     title: str | None = None
+    columns: dict[RowColumn, str] | None = Field(
+        None, description="columns of the rows that tell of a document, by what they tell: {published: date}"
+    )
     conversation: Literal["auto", "openai", "sharegpt", "alpaca"] | dict[str, str] | None = None
     prompts: Literal["auto", "benchmark"] | PromptForm | None = None
     preferences: Literal["auto", "trl", "hh", "ultrafeedback", "labels"] | PreferenceForm | None = None
@@ -123,7 +132,7 @@ class Source(Strict):
     def _as_before(self, told: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What a source does not ask for is not in its digest, as before there was any of it."""
         fields: dict[str, Any] = told(self)
-        for name in ("prompts", "preferences", "glance", "citations"):
+        for name in ("prompts", "preferences", "glance", "citations", "columns"):
             if getattr(self, name) is None:
                 fields.pop(name, None)
         return fields

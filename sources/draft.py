@@ -80,6 +80,7 @@ class Draft:
     """A document as its format tells it; the rest (id, source, grade) is added later.
 
     `place` tells records of one file apart; `uri` replaces the file's where the record has its own.
+    `is_row`: its own columns say more of it than the source does of all.
     `left_out` says why a record that was understood is no document (a redirect, a page of another language):
     it is dropped by `read`, with that reason.
     """
@@ -92,6 +93,7 @@ class Draft:
     published: str | None = None
     licence: str | None = None
     language: str | None = None
+    authority: str | None = None
     publisher: str | None = None
     issn: str | None = None
     article_type: str | None = None
@@ -100,6 +102,7 @@ class Draft:
     series: str | None = None
     edition: str | None = None
     retracted: bool = False
+    is_row: bool = False
     retracts: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     ocr: float | None = None

@@ -1,4 +1,4 @@
-"""Keep the pages of freed arrays: a batch allocates what the one before it freed.
+"""What memory a process holds: pages of freed arrays are kept, since a batch allocates what the one before it freed.
 
 glibc gives large blocks back to the system at once and takes new, zeroed pages for the next one;
 with arrays of many megabytes a batch that was a fifth of all time.
@@ -6,8 +6,11 @@ with arrays of many megabytes a batch that was a fifth of all time.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import resource
 import sys
+from pathlib import Path
 from typing import Final
 
 M_TRIM_THRESHOLD: Final = -1
@@ -17,6 +20,21 @@ M_ARENA_MAX: Final = -8
 KEPT_BYTES: Final = 256 << 20  # what a process may hold for its next batch
 MOST_KEPT: Final = (1 << 31) - 1  # glibc takes no more
 LARGEST_BLOCK: Final = 32 << 20  # glibc takes no higher threshold on 64 bits
+
+
+def forget_peak() -> None:
+    """Measure the peak of this process's memory from here on; where the system knows no such thing, from its start."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the peak resident set is reset
+
+
+def peak_bytes() -> int:
+    """The most that this process has held in memory at once, pages of mapped files included."""
+    try:
+        told = Path("/proc/self/status").read_text()
+        return int(told.split("VmHWM:")[1].split()[0]) << 10
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def keep_freed_pages(kept_bytes: int = KEPT_BYTES, one_arena: bool = False) -> None:

@@ -21,6 +21,7 @@ from schemas.recipe import Source
 from sources.formats import FORMATS
 from sources.inputs import InputFile, check_unchanged
 from sources.reading import Glance, batched_frames, read_frames
+from sources.row_columns import ABSENT, MISFIT
 from storage.columnar import ParquetRows
 from storage.fingerprints import fingerprint_of
 from storage.places import Place
@@ -56,7 +57,7 @@ def _readers_still(counts: Mapping[str, Any]) -> bool:
 @stage(
     STAGE,
     title="read",
-    version=3,
+    version=4,
     tasks=partitions,
     writes=_writes,
     settings=_settings,
@@ -68,6 +69,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     sources = {source.name: source for source in run.recipe.sources}
     names = score_names(run.edits)
     by_source: Counter[str] = Counter()
+    misfits: Counter[tuple[str, str]] = Counter()
     retracts: set[str] = set()
     notices: set[tuple[str, str]] = set()
     readers: dict[str, int] = {}
@@ -92,6 +94,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
                 with watch.of("write documents", size):
                     out.append(done)
                 by_source[source] += done.height
+                misfits.update(_misfits(frame, source))
                 retracts.update(done["retracts"].explode().drop_nulls().to_list())
                 notices.update(_concerned(done))
     run.log("profile", stage=STAGE, task=task, profile=watch.rounded())
@@ -102,6 +105,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "by_source": dict(sorted(by_source.items())),
         "retracts": sorted(retracts),
         "notices": sorted(notices),
+        "misfits": [[source, what, rows] for (source, what), rows in sorted(misfits.items())],
         "readers": dict(sorted(readers.items())),
     }
 
@@ -119,6 +123,13 @@ def _edited(frame: pl.DataFrame, run: RunFolder, watch: Stopwatch) -> pl.DataFra
     decided = frame.select(list(DECISION_COLUMNS))
     done = decide(frame.drop(*DECISION_COLUMNS), run.edits, watch).frame
     return done.with_columns(pl.coalesce(decided[name], done[name]).alias(name) for name in DECISION_COLUMNS)
+
+
+def _misfits(frame: pl.DataFrame, source: str) -> dict[tuple[str, str], int]:
+    """In how many rows a value of a column does not fit, by source and what is said of it."""
+    said = frame.select(pl.col("edits").list.eval(pl.element().struct.field("what")).explode()).to_series()
+    ends = said.str.ends_with(MISFIT) | said.str.ends_with(ABSENT)
+    return {(source, what): rows for what, rows in said.filter(ends).value_counts().iter_rows()}
 
 
 def _concerned(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,7 @@ from sources.formats import LAST, reader
 from sources.pages.sheets import MergedRange, merged_ranges
 from sources.preference_rows import preferences_from_row
 from sources.prompt_rows import prompt_from_row
+from sources.row_columns import told_by
 
 TEXT_COLUMNS: Final = ("text", "content", "body")
 LINE_CHUNK: Final = 1 << 20
@@ -59,7 +60,12 @@ class Rows:
         self.blob, self.source, self.kind = blob, source, kind
 
     def columns_needed(self, available: list[str]) -> str:
-        """The text template; columns that it names and the file lacks are refused."""
+        """The text template; columns that it or the recipe's `columns` name and the file lacks are refused."""
+        for column, name in (self.source.columns or {}).items():
+            if name not in available and self.kind not in ("json", "jsonl"):  # whose rows may differ
+                raise Unreadable(
+                    f"no column '{name}', which `columns` names for {column}; columns: {', '.join(available)}"
+                )
         if self.source.holds_turns:
             self._turn_columns(available)
             return ""
@@ -106,21 +112,17 @@ class Rows:
     def _draft(self, row: dict[str, Any], raw: bytes, place: str, template: str, talk: Talk | None) -> Draft:
         text, replaced = without_surrogates(talk.text() if talk else _fill(template, row))
         title = _fill(self.source.title, row) if self.source.title else _cell(row, "title")
+        told, said = told_by(row, self.source.columns)
         draft = Draft(
             text=text,
             raw_sha256=sha256(raw),
             place=place,
             uri=f"{self.blob.uri}#{place}",
             title=without_surrogates(title)[0] if title else None,
-            published=_cell(row, "published", "date"),
-            licence=_cell(row, "licence", "license"),
-            language=_cell(row, "language", "lang"),
-            doi=_cell(row, "doi", "DOI"),
             identifiers=_identifiers(row),
-            publisher=_cell(row, "publisher"),
-            issn=_cell(row, "issn"),
-            series=_cell(row, "series"),
-            edition=_cell(row, "edition"),
+            is_row=True,
+            edits=tuple((what, 1) for what in said),
+            **told,
             **_of_conversation(talk),
         )
         return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
@@ -195,6 +197,7 @@ def _looks_like_json(head: bytes) -> bool:
     sniff=_looks_like_json,
     priority=LAST,
     by_suffix=True,
+    version=2,
     source="https://jsonlines.org",
     example='{name: labels, files: "*.jsonl", source_type: drug_label, text: "{title}\\n{label}"}',
 )
@@ -245,6 +248,7 @@ def _json_value(data: bytes) -> Any:
     "json",
     ".json",
     sniff=None,
+    version=2,
     source="RFC 8259",
     example='{name: terms, files: "*.json", source_type: encyclopedia, text: "{term}: {article}"}',
 )
@@ -279,6 +283,7 @@ def _plain(row: Any) -> bool:
 @reader(
     "csv",
     ".csv",
+    version=2,
     source="RFC 4180",
     example='{name: consultations, files: "*.csv", source_type: dialogue, text: "{title}\\n问：{ask}\\n答：{answer}"}',
 )
@@ -288,7 +293,11 @@ def read_csv(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
 
 
 @reader(
-    "tsv", ".tsv", ".tab", example='{name: terms, files: "*.tsv", source_type: encyclopedia, text: "{term}: {article}"}'
+    "tsv",
+    ".tsv",
+    ".tab",
+    version=2,
+    example='{name: terms, files: "*.tsv", source_type: encyclopedia, text: "{term}: {article}"}',
 )
 def read_tsv(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     """Tab-separated values with a header, in any encoding."""
@@ -368,7 +377,7 @@ def _is_workbook(head: bytes) -> bool:
     ".ods",
     sniff=lambda head: head.startswith(b"PK") and _is_workbook(head),
     is_archive=True,
-    version=3,
+    version=4,
     source="ECMA-376, by fastexcel",
     example='{name: terms, files: "*.xlsx", source_type: encyclopedia, text: "{term}: {article}"}',
 )
@@ -424,6 +433,7 @@ def _unmerged(frame: pl.DataFrame, ranges: Sequence[MergedRange]) -> Iterator[di
     ".parquet",
     ".pq",
     sniff=lambda head: head.startswith(b"PAR1"),
+    version=2,
     source="Apache Parquet",
     example='{name: rows, files: "*.parquet", source_type: knowledge, text: "{text}"}',
 )
@@ -444,6 +454,7 @@ def read_parquet(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     ".feather",
     ".ipc",
     sniff=lambda head: head.startswith(b"ARROW1"),
+    version=2,
     source="Apache Arrow IPC",
     example='{name: rows, files: "*.arrow", source_type: knowledge, text: "{text}"}',
 )
