@@ -23,7 +23,6 @@ def test_adapters_train_alike_in_every_layout_and_merge(corpus: Path, tmp_path: 
     one = stage(tmp_path, "one", "tensor: 1", *LORA)
     tokens = tmp_path / "tokens.json"
     tokens.write_text(json.dumps([[1, 5, 99, 300, 7], list(range(40))]))
-    before = stage(tmp_path, "before", "tensor: 1", ("steps: 20", "steps: 6"))
     run(
         1,
         [
@@ -37,7 +36,6 @@ def test_adapters_train_alike_in_every_layout_and_merge(corpus: Path, tmp_path: 
                     "out": str(tmp_path / "logits.pt"),
                 },
             ),
-            job(before, corpus, tmp_path / "before", stop_after=1),
         ],
     )
     layouts = {"tp": "tensor: 2", "plain-tp": "tensor: 2, sequence: false", "pp": "pipeline: 2", "dp": "data: 2"}
