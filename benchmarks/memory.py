@@ -26,7 +26,7 @@ name: memory
 seed: 1
 sources:
   - {{name: made, files: "*.jsonl", source_type: literature, text: "{{text}}", licence: CC0-1.0}}
-steps: [normalise, {{language: {{keep: [en, zh], min_score: 0.2}}}}, gopher_repetition, authority, {{phi: {{}}}}]
+steps: [normalise, {{phi: {{}}}}, {{language: {{keep: [en, zh], min_score: 0.2}}}}, gopher_repetition, authority]
 dedup: {{minhash: {{}}, paragraphs: {{source_types: [literature]}}}}
 tokenizer: {{train: {{vocab_size: 8000, max_characters: 20000000}}}}
 mixtures: {{pretrain: {{components: [{{name: all}}], shards: {shards}}}}}

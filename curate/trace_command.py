@@ -126,8 +126,8 @@ def _steps_of(model: Path, run_dir: Path, places: list[Any], document: str) -> d
     from trainers.lineage.trained_on import TrainedOn
 
     opened = TrainedOn.open(model, run_dir)
-    held_out = opened.held_out(places)
-    return {"steps": opened.steps_of_document(places), **({"held_out": held_out} if held_out else {})}
+    held_out = opened.held_out(places, run_dir)
+    return {"steps": opened.steps_of_document(places, run_dir), **({"held_out": held_out} if held_out else {})}
 
 
 def _trace_rollouts(run_dir: Path, model: Path, step: int) -> None:
@@ -162,8 +162,11 @@ def _trace_step(run_dir: Path, model: Path, step: int) -> None:
     opened = TrainedOn.open(model, run_dir)
     batch = opened.documents_of_step(step)
     ids = list(dict.fromkeys(one["document"] for one in batch))
-    partitions = {place.partition for one in ids for place in places_of(run_dir, opened.manifest, one)}
-    decisions = _decisions(run_dir, ids, partitions)
+    decisions: dict[str, dict[str, Any]] = {}
+    for folder in opened.runs:
+        found = load_manifest(folder)
+        partitions = {place.partition for one in ids for place in places_of(folder, found, one)}
+        decisions |= _decisions(folder, [one for one in ids if one not in decisions], partitions)
     for one in ids:
         samples = sorted({row["sample"] for row in batch if row["document"] == one})
         components = sorted({row["component"] for row in batch if row["document"] == one})

@@ -36,6 +36,16 @@ class Replay(Strict):
     share: float = Field(0.05, gt=0, lt=1)
 
 
+class Appended(Strict):
+    """More data for a run: another finished run of curation, drawn from the step at which it is first named."""
+
+    name: Name
+    run: str
+    mixture: str | None = Field(None, description="of that run; the stage's own where it is absent")
+    share: float = Field(gt=0, lt=1, description="of all samples from then on")
+    weights: dict[str, float] = {}
+
+
 class DataConfig(Strict):
     """Which mixture of the manifest, how it is blended, and what is kept for validation."""
 
@@ -47,10 +57,20 @@ class DataConfig(Strict):
     phases: list[Phase] = []
     transition: float = Field(0.0, ge=0, le=1)
     replay: Replay | None = None
+    append: list[Appended] = []
     loss: Literal["assistant", "last"] = "assistant"
     prefetch: int = Field(4, ge=1)
     # None: by_epoch where documents are read more than once; runs of before there was a choice keep Megatron's order.
     order: Literal["megatron", "by_epoch"] | None = None
+
+    @model_validator(mode="after")
+    def _append_alone(self) -> DataConfig:
+        names = [one.name for one in self.append]
+        if len(set(names)) < len(names):
+            raise ValueError("append: a name stands there twice")
+        if self.append and self.phases:
+            raise ValueError("append: data join at a step, and phases are shares of the whole length; give one of them")
+        return self
 
     @field_validator("phases")
     @classmethod
@@ -291,6 +311,11 @@ class TrainConfig(Strict):
         kept: dict[str, Any] = self.model_dump(mode="json", include=decides)
         if self.data.order is None:
             del kept["data"]["order"]
+        # Where appended data lie decides nothing; which they are stands in `train.json`.
+        joined = [one.model_dump(mode="json", exclude={"run"}) for one in self.data.append]
+        kept["data"] |= {"append": joined}
+        if not joined:
+            del kept["data"]["append"]
         if self.objective is not None:  # absent, it is the stage's own, as it was before objectives had names
             kept["objective"] = self.objective
         if self.rl is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -133,8 +134,13 @@ def trajectory_digest(config: TrainConfig, start: Start) -> str:
     return canonical_digest([*told, *([rewards] if rewards else [])])
 
 
-def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest, folder: Path) -> None:
-    """Write `model.json`, and copy tokenizer and chat template, beside the checkpoints."""
+def write_card(
+    out: Path, config: TrainConfig, start: Start, manifest: Manifest, folder: Path, appended: Sequence[str] = ()
+) -> None:
+    """Write `model.json`, and copy tokenizer and chat template, beside the checkpoints.
+
+    `appended`: digests of the manifests whose data joined those of `manifest`.
+    """
     talks = manifest.conversations if config.stage in SPOKEN else None
     source, target = folder / manifest.tokenizer.file, out / "tokenizer"
     copy_file(source, target / source.name)
@@ -160,7 +166,7 @@ def write_card(out: Path, config: TrainConfig, start: Start, manifest: Manifest,
         stage=config.stage,
         sequence_length=config.data.sequence_length,
         manifest_digest=manifest.digest,
-        parents=[*start.parents, *scored_by(config)],
+        parents=[*start.parents, *(f"data:{digest[:16]}" for digest in appended), *scored_by(config)],
     )
     write_json(out / CARD, card.model_dump(mode="json"))
 

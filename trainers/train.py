@@ -40,7 +40,7 @@ from trainers.loop.hooks.stopping import Stopping
 from trainers.loop.hooks.validation import Validation
 from trainers.loop.optimizer import build_optimizer, group_factors
 from trainers.loop.position import Position, latest, read_position
-from trainers.loop.resuming import LENGTHS, Change, check_same_run
+from trainers.loop.resuming import APPENDED, LENGTHS, Change, appended_data, check_same_run
 from trainers.loop.source import BatchSource, ShardSource
 from trainers.loop.stopping import StopSignals
 from trainers.loop.training_log import TrainingLog
@@ -112,13 +112,14 @@ def experiment(
     signals: StopSignals,
 ) -> Experiment:
     """A stage that learns from shards, ready to train from where `out` ends."""
-    check = ShardCheck(manifest, folder, config)
     whole = partial(trajectory_digest, start=start)
     trajectory = whole(config)
     resumed = latest(out)
     changes: list[Change] = []
     if resumed:
         changes = check_same_run(read_position(resumed), manifest.digest, config, whole, resumed)
+    appended = appended_data(config, manifest, out, resumed)
+    check = ShardCheck(manifest, folder, config, appended)
     init_num_microbatches_calculator(
         torch.distributed.get_rank(), None, config.batch.global_, config.batch.micro, config.parallel.data
     )
@@ -126,8 +127,9 @@ def experiment(
     data = None
     if config.rl is None:
         ordered = in_order(config, _order_before(out)) if resumed and config.data.order is None else config
-        data = first_alone(lambda: stage_data(ordered, manifest, folder, out / "dataset-cache", objective.samples))
-        if resumed and data.order == "megatron" and any(change.field in LENGTHS for change in changes):
+        cache = out / "dataset-cache"
+        data = first_alone(lambda: stage_data(ordered, manifest, folder, cache, objective.samples, appended))
+        if resumed and data.order == "megatron" and any(change.field in (*LENGTHS, APPENDED) for change in changes):
             _check_within_an_epoch(data, out)
     model = first_model(config, start, drawn=resumed is None)
     frozen: list[Any] = []
@@ -151,8 +153,9 @@ def experiment(
         )
     if is_first():
         kept = _kept(data, out, changes, position.step, digests)
-        write_json(out / "train.json", {**_settings(config, total, manifest, folder), **kept})
-        write_card(out, config, start, manifest, folder)
+        joined = {"appended": [one.told() for one in appended]} if appended else {}
+        write_json(out / "train.json", {**_settings(config, total, manifest, folder), **kept, **joined})
+        write_card(out, config, start, manifest, folder, [one.manifest.digest for one in appended])
     torch.distributed.barrier()
     source: BatchSource
     if data is None:

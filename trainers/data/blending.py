@@ -34,8 +34,13 @@ def mixtures_of(data: DataConfig) -> list[str]:
 def check_mixtures(data: DataConfig, manifest: Manifest, where: Path) -> None:
     """Refuse mixtures that the manifest at `where` does not have."""
     for mixture in mixtures_of(data):
-        if mixture not in manifest.mixtures:
-            raise WrongCall(f"{where} has no mixture '{mixture}'{nearest(mixture, list(manifest.mixtures))}")
+        check_mixture(mixture, manifest, where)
+
+
+def check_mixture(mixture: str, manifest: Manifest, where: Path) -> None:
+    """Refuse a mixture that the manifest at `where` does not have."""
+    if mixture not in manifest.mixtures:
+        raise WrongCall(f"{where} has no mixture '{mixture}'{nearest(mixture, list(manifest.mixtures))}")
 
 
 def planned_phases(data: DataConfig, manifest: Manifest) -> list[PlannedPhase]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +11,7 @@ import numpy as np
 
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import ComponentShards, Manifest
+from trainers.data.appended import Joined, phases_with
 from trainers.data.arrow_tokens import ArrowTokens
 from trainers.data.blending import Blend, PlannedPhase, check_mixtures, make_blend, mixtures_of, planned_phases
 from trainers.data.packs import pack
@@ -79,12 +80,18 @@ MakeSamples = Callable[[Rows, TrainConfig, WindowSettings, int, str, int], Sampl
 
 
 def stage_data(
-    config: TrainConfig, manifest: Manifest, folder: Path, cache: Path, samples: MakeSamples | None = None
+    config: TrainConfig,
+    manifest: Manifest,
+    folder: Path,
+    cache: Path,
+    samples: MakeSamples | None = None,
+    appended: Sequence[Joined] = (),
 ) -> StageData:
     """Open the mixtures a stage names, hold out validation rows, and blend.
 
     Rows of a component lie in the order of a hash, so its last rows are a fair sample: they are
-    kept for validation. `samples` says what a sample is: the objective of the stage, unless given.
+    kept for validation, but for those of `appended` data, so that its curve goes on. `samples` says what a
+    sample is: the objective of the stage, unless given.
     """
     make = samples or _of_stage(config)
     check_mixtures(config.data, manifest, folder / "manifest.json")
@@ -93,10 +100,20 @@ def stage_data(
         kind = manifest.mixtures[mixture].kind
         for name, part in manifest.mixtures[mixture].components.items():
             components[f"{mixture}/{name}"] = _split(f"{mixture}/{name}", part, kind, config, folder, manifest.digest)
+    for one in appended:
+        found = one.manifest.mixtures[one.mixture]
+        for name, part in found.components.items():
+            at = f"{one.wanted.name}/{name}"
+            components[at] = _whole(at, part, found.kind, config, one.folder, one.manifest.digest)
     phases = planned_phases(config.data, manifest)
+    if appended and config.schedule.epochs is None:
+        count = config.batch.before(config.schedule.steps or _steps_of_tokens(config))
+        phases = phases_with(phases[0], appended, count)
     used = {name: any(phase.weights.get(name) for phase in phases) for name in components}
     per_epoch = {name: one.training.per_epoch if used[name] else 0 for name, one in components.items()}
     if config.schedule.epochs is not None:
+        if appended:
+            raise WrongCall("data.append: give schedule.steps or tokens; epochs of data that join are not known before")
         return _by_epochs(config, manifest, cache, components, per_epoch, make)
     steps = config.schedule.steps or _steps_of_tokens(config)
     count = config.batch.before(steps)
@@ -146,6 +163,12 @@ def _steps_of_tokens(config: TrainConfig) -> int:
     while config.batch.before(steps) * config.data.sequence_length < config.schedule.tokens:
         steps += 1
     return steps
+
+
+def _whole(name: str, part: ComponentShards, kind: str, config: TrainConfig, folder: Path, digest: str) -> _Component:
+    """All rows of a component for training."""
+    without = config.model_copy(update={"data": config.data.model_copy(update={"validation": 0.0})})
+    return _split(name, part, kind, without, folder, digest)
 
 
 def _split(name: str, part: ComponentShards, kind: str, config: TrainConfig, folder: Path, digest: str) -> _Component:

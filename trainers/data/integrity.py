@@ -7,6 +7,7 @@ shards in a thread while training begins; no checkpoint is written before all of
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from schemas.errors import WrongCall
 from schemas.manifest import Manifest, Shard
 from storage.fingerprints import sha256_file
+from trainers.data.appended import Joined
 from trainers.data.blending import mixtures_of
 from trainers.stage import TrainConfig
 
@@ -32,16 +34,18 @@ def check_tokenizer(manifest: Manifest, folder: Path) -> None:
 class ShardCheck:
     """Hashes this rank's share of the shards of a stage in a thread."""
 
-    def __init__(self, manifest: Manifest, folder: Path, config: TrainConfig) -> None:
+    def __init__(self, manifest: Manifest, folder: Path, config: TrainConfig, appended: Sequence[Joined] = ()) -> None:
+        used = [(manifest, folder, mixtures_of(config.data))]
+        used += [(one.manifest, one.folder, [one.mixture]) for one in appended]
         shards = [
-            shard
-            for mixture in mixtures_of(config.data)
-            if mixture in manifest.mixtures
-            for component in manifest.mixtures[mixture].components.values()
+            (where / shard.path, shard)
+            for told, where, mixtures in used
+            for mixture in mixtures
+            if mixture in told.mixtures
+            for component in told.mixtures[mixture].components.values()
             for shard in component.shards
         ]
-        for shard in shards:
-            path = folder / shard.path
+        for path, shard in shards:
             if not path.is_file():
                 raise WrongCall(f"shard {path} is missing; the manifest names it")
             if path.stat().st_size != shard.bytes:
@@ -49,13 +53,13 @@ class ShardCheck:
         self._error: WrongCall | None = None
         mine = shards[torch.distributed.get_rank() :: torch.distributed.get_world_size()]
         self._waited = False
-        self._thread = threading.Thread(target=self._hash, args=(folder, mine), daemon=True)
+        self._thread = threading.Thread(target=self._hash, args=(mine,), daemon=True)
         self._thread.start()
 
-    def _hash(self, folder: Path, shards: list[Shard]) -> None:
-        for shard in shards:
-            if sha256_file(folder / shard.path) != shard.sha256:
-                self._error = _altered(folder / shard.path)
+    def _hash(self, shards: list[tuple[Path, Shard]]) -> None:
+        for path, shard in shards:
+            if sha256_file(path) != shard.sha256:
+                self._error = _altered(path)
                 return
 
     def failed(self) -> bool:

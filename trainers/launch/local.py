@@ -21,7 +21,7 @@ from trainers.data.blending import check_mixtures, planned_phases
 from trainers.launch.chain import PlannedStage, is_chain, plan_chain
 from trainers.launch.fallback import set_damaged_aside
 from trainers.loop.position import STOPPED, latest, read_position, write_stage
-from trainers.loop.resuming import check_same_run
+from trainers.loop.resuming import appended_data, check_same_run
 from trainers.loop.stopping import ASKING, held_back
 from trainers.stage import TrainConfig, load_stage
 from trainers.start import find_start, trajectory_digest
@@ -100,6 +100,7 @@ def check_stage(config: TrainConfig, out: Path, manifest_path: Path) -> None:
     newest = latest(out)
     if newest is not None:
         check_same_run(read_position(newest), manifest.digest, config, partial(trajectory_digest, start=start), newest)
+    appended_data(config, manifest, out, newest)
 
 
 def _launch(

@@ -17,6 +17,7 @@ from schemas.errors import WrongCall
 from schemas.manifest import Manifest, load_manifest
 from storage.json_files import read_json
 from tokenization.places import Place
+from trainers.data.appended import Joined, open_appended
 from trainers.data.datasets import StageData, in_order, stage_data
 from trainers.loop.records import read_log, record_of_step
 from trainers.stage import TrainConfig
@@ -31,6 +32,7 @@ class TrainedOn:
     manifest: Manifest
     folder: Path
     data: StageData
+    appended: list[Joined]
 
     @classmethod
     def open(cls, model: Path, manifest_path: Path | None) -> TrainedOn:
@@ -38,8 +40,12 @@ class TrainedOn:
         told = read_json(model / "train.json") if (model / "train.json").exists() else None
         if told is None:
             raise WrongCall(f"{model} is no trained model: train.json is missing")
+        joined = told.get("appended", [])
         where = manifest_path or Path(told["manifest"])
         manifest = load_manifest(where)
+        if manifest.digest in {one["manifest_digest"] for one in joined}:  # asked of what was appended
+            where = Path(told["manifest"])
+            manifest = load_manifest(where)
         if manifest.digest != told["manifest_digest"]:
             raise WrongCall(
                 f"{where} is not the manifest that {model} was trained on ({told['manifest_digest'][:12]}); "
@@ -48,7 +54,14 @@ class TrainedOn:
         config = TrainConfig.model_validate(told["stage"])
         folder = where if where.is_dir() else where.parent
         ordered = in_order(config, told.get("order", "megatron"))
-        return cls(model, config, manifest, folder, stage_data(ordered, manifest, folder, model / "dataset-cache"))
+        appended = open_appended(config.data, manifest, joined, 0)
+        data = stage_data(ordered, manifest, folder, model / "dataset-cache", None, appended)
+        return cls(model, config, manifest, folder, data, appended)
+
+    @property
+    def runs(self) -> list[Path]:
+        """Folders of all runs of curation that it was trained on."""
+        return [self.folder, *(one.folder for one in self.appended)]
 
     def documents_of_step(self, step: int) -> list[dict[str, Any]]:
         """Component, document and sample of every row in a step's batch."""
@@ -62,13 +75,18 @@ class TrainedOn:
                 found.append({"sample": index, "component": component, "document": document})
         return found
 
-    def steps_of_document(self, places: list[Place]) -> list[int]:
-        """Steps taken so far whose batch holds any part of a document."""
+    def _name(self, place: Place, run: Path) -> str:
+        """The component that training draws a place of a run from."""
+        found = [one for one in self.appended if one.folder.resolve() == run.resolve() and one.mixture == place.mixture]
+        return f"{found[0].wanted.name if found else place.mixture}/{place.component}"
+
+    def steps_of_document(self, places: list[Place], run: Path | None = None) -> list[int]:
+        """Steps taken so far whose batch holds any part of a document of a run, unless said the stage's own."""
         samples: list[int] = []
         blend = self.data.training.blend
         for place in places:
-            name = f"{place.mixture}/{place.component}"
-            if name not in self.data.training.components or self._is_held_out(place):
+            name = self._name(place, run or self.folder)
+            if name not in self.data.training.components or self._is_held_out(place, name):
                 continue
             component = self.data.training.components[name]
             mine = np.flatnonzero(blend.chosen == blend.names.index(name))
@@ -76,12 +94,13 @@ class TrainedOn:
             samples += mine[np.isin(blend.numbers[mine], numbers)].tolist()
         return self._steps(sorted(set(samples)))
 
-    def held_out(self, places: list[Place]) -> list[str]:
+    def held_out(self, places: list[Place], run: Path | None = None) -> list[str]:
         """Components whose rows of a document are held out for validation: no step will ever see them."""
-        return sorted({f"{place.mixture}/{place.component}" for place in places if self._is_held_out(place)})
+        named = {self._name(place, run or self.folder): place for place in places}
+        return sorted(name for name, place in named.items() if self._is_held_out(place, name))
 
-    def _is_held_out(self, place: Place) -> bool:
-        component = self.data.training.components.get(f"{place.mixture}/{place.component}")
+    def _is_held_out(self, place: Place, name: str) -> bool:
+        component = self.data.training.components.get(name)
         return component is not None and place.component_row >= len(component.tokens)
 
     def _steps(self, samples: list[int]) -> list[int]:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import WrongCall
+from schemas.manifest import Manifest
 from storage.json_files import read_whole_json
-from trainers.loop.position import Position
+from trainers.data.appended import Joined, open_appended
+from trainers.loop.position import Position, read_position
 from trainers.loop.schedule import falls_from
 from trainers.stage import ScheduleConfig, TrainConfig
 
 FREE: Final = ("data.prefetch", "spikes.")  # how far ahead is read, and when a step counts as a spike
+APPENDED: Final = "data.append"
 LENGTHS: Final = ("schedule.steps", "schedule.tokens", "schedule.epochs")
 DECIDING: Final = (
     "stage", "objective", "seed", "precision", "model", "data", "schedule", "optimizer", "batch", "lora", "spikes",
@@ -79,6 +82,17 @@ def check_same_run(
     return found
 
 
+def appended_data(config: TrainConfig, manifest: Manifest, out: Path, resumed: Path | None) -> list[Joined]:
+    """Data that join the stage's own; those that are named for the first time are drawn from where it goes on."""
+    if not config.data.append:
+        return []
+    if config.rl is not None:
+        raise WrongCall("data.append: reinforcement learning asks its prompts in rounds, to which none can be added")
+    told = read_whole_json(out / "train.json") if resumed else None
+    recorded = told.get("appended", []) if isinstance(told, dict) else []
+    return open_appended(config.data, manifest, recorded, read_position(resumed).samples if resumed else 0)
+
+
 def _changes(before: TrainConfig, config: TrainConfig) -> list[Change]:
     old = dict(_flat(before.model_dump(mode="json", include=set(DECIDING))))
     new = dict(_flat(config.model_dump(mode="json", include=set(DECIDING))))
@@ -97,13 +111,22 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def _may(change: Change, told: Mapping[str, Any], config: TrainConfig, step: int) -> bool:
     if change.field.startswith(FREE):
         return True
+    if change.field == APPENDED:  # what had joined stays, and more may join
+        before = [_placeless(one) for one in change.before or ()]
+        return before == [_placeless(one) for one in change.now[: len(before)]] if change.now else False
     if change.field not in LENGTHS or config.data.phases:  # phases are shares of the length
         return False
     longer = change.before is not None and change.now is not None and change.now >= change.before
     return longer and step <= falls_from(ScheduleConfig.model_validate(told["stage"]["schedule"]), told["total_steps"])
 
 
+def _placeless(appended: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in appended.items() if name != "run"}
+
+
 def _why(change: Change, told: Mapping[str, Any]) -> str:
+    if change.field == APPENDED:
+        return " (data may join behind those that are there, which stay as they are)"
     if change.field not in LENGTHS:
         return ""
     schedule = ScheduleConfig.model_validate(told["stage"]["schedule"])
