@@ -101,7 +101,9 @@ def main() -> None:
         row = {"stage": stage, "tasks": len(tasks), "seconds": round(sum(one for one, _ in tasks), 1)}
         print(json.dumps({**row, "peak_mib": max(peak for _, peak in tasks) >> 20}))
     manifest = load_manifest(run)
-    shards = [shard.bytes for one in manifest.mixtures.values() for part in one.components for shard in part.shards]
+    shards = [
+        shard.bytes for one in manifest.mixtures.values() for part in one.components.values() for shard in part.shards
+    ]
     whole = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
     told = {"input_mb": size // 10**6, "seconds": round(seconds), "mb_per_second": round(size / seconds / 1e6, 2)}
     told |= {"documents": manifest.counts.read, "curated": manifest.counts.curated}

@@ -21,7 +21,7 @@ from schemas.errors import CurateError
 from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json, write_json
 from storage.lease import end_with_holder
-from storage.memory import forget_peak, keep_freed_pages, peak_bytes
+from storage.memory import forget_peak, keep_freed_pages, peak_bytes, release_freed_pages
 from storage.places import Place
 from storage.publishing import link_or_copy
 
@@ -87,9 +87,20 @@ def perform(folder: Place, stage_name: str, task: str) -> dict[str, Any]:
     run = opened(folder)
     if not take_over(run, stage_name, task):
         started = time.perf_counter()
+        _between_stages(stage_name)
         forget_peak()
         finish_task(run, stage_name, task, STAGES.get(stage_name).work(run, task), started)
     return dict(_finished(run, stage_name, task)["counts"])
+
+
+_LAST_STAGE: list[str] = []
+
+
+def _between_stages(stage: str) -> None:
+    """What this process kept of an earlier stage's memory is let go."""
+    if _LAST_STAGE and _LAST_STAGE[-1] != stage:
+        release_freed_pages()
+    _LAST_STAGE[:] = [stage]
 
 
 def take_over(run: RunFolder, stage_name: str, task: str) -> bool:

@@ -22,6 +22,15 @@ MOST_KEPT: Final = (1 << 31) - 1  # glibc takes no more
 LARGEST_BLOCK: Final = 32 << 20  # glibc takes no higher threshold on 64 bits
 
 
+def release_freed_pages() -> None:
+    """Give back to the system what has been kept for a next batch: another stage has other batches."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def forget_peak() -> None:
     """Measure the peak of this process's memory from here on; where the system knows no such thing, from its start."""
     with contextlib.suppress(OSError):
