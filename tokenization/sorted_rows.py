@@ -116,9 +116,10 @@ class SortedRows(AbstractContextManager["SortedRows"]):
                 keys = found.column("key").to_numpy()
                 start = int(np.searchsorted(keys, np.uint64(low)))
                 stop = len(keys) if high >= KEYS else int(np.searchsorted(keys, np.uint64(high)))
-                place = {"batch": np.full(stop - start, number, np.int64), "row": np.arange(start, stop)}
-                table = pa.table({name: found.column(name).slice(start, stop - start) for name in columns} | place)
-                tables.append(table)
+                rows = np.arange(start, stop)
+                # Taken and not cut out: a slice would hold the whole batch, which Arrow makes room for.
+                taken = {name: found.column(name).take(pa.array(rows)) for name in columns}
+                tables.append(pa.table({**taken, "batch": np.full(stop - start, number, np.int64), "row": rows}))
         return pa.concat_tables(tables)
 
     def take(self, batch: int, rows: Numbers) -> pa.Table:
