@@ -22,8 +22,8 @@ from pipelines.stages.tokenizer import chat_template, run_tokenizer
 from pipelines.stages.tokens import STAGE as TOKENS
 from pipelines.stages.tokens import counted_of, prompts_of, totals_of
 from schemas.errors import CurateError, WrongCall
-from schemas.manifest import ComponentShards, FileEntry, Manifest, Shard, Totals, load_manifest
-from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet
+from schemas.manifest import LEFT_OUT, ComponentShards, FileEntry, Manifest, Shard, Totals, load_manifest
+from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet, write_parquet
 from storage.fingerprints import sha256_file
 from storage.json_files import read_json, write_json
 from storage.places import Place, empty, files_below, resolved
@@ -84,6 +84,7 @@ def without(earlier: RunFolder, gone: pl.DataFrame, later: str, to: Place) -> Ma
     }
     for name in sorted(path.name for path in _curated(earlier.path) if _holds(path, ids)):
         entries |= _tables(earlier.path, to, name, gone)
+    beside = before.beside | left_out_without(earlier.path, to, ids)
     for path in files_below(earlier.path):
         name = path.relative_to(earlier.path).as_posix()
         if name not in NOT_LINKED and not (to / name).exists():
@@ -93,6 +94,7 @@ def without(earlier: RunFolder, gone: pl.DataFrame, later: str, to: Place) -> Ma
         update={
             "parents": [before.digest, later],
             "mixtures": mixtures,
+            "beside": beside,
             "files": [entries[one.path] for one in before.files],
             "licences": _less(before.licences, Counter(lost["licence"].fill_null("unknown"))),
             **_counts(earlier, before, lost, gone),
@@ -125,6 +127,19 @@ def _shard(folder: Place, to: Place, shard: Shard, kind: str, ids: list[str]) ->
     rest = rows.filter(kept)
     told = write_shard(to / shard.path, in_batches(rest), shard_schema(kind))
     return Shard.model_validate({"path": shard.path, **told})
+
+
+def left_out_without(folder: Place, to: Place, ids: list[str]) -> dict[str, str]:
+    """Write again the tables of what is in no shard that name a lost document; returns their SHA-256 by path."""
+    digests = {}
+    for source in sorted((folder / LEFT_OUT).glob("*.parquet")):
+        rows = read_parquet(source)
+        kept = rows.filter(~pl.col("id").is_in(ids))
+        if kept.height < rows.height:
+            target = to / LEFT_OUT / source.name
+            write_parquet(target, kept)
+            digests[f"{LEFT_OUT}/{source.name}"] = sha256_file(target)
+    return digests
 
 
 def _tables(folder: Place, to: Place, name: str, gone: pl.DataFrame) -> dict[str, FileEntry]:

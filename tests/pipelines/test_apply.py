@@ -10,10 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from curate.cli import main
+from pipelines.apply import left_out_without
 from pipelines.execute import execute
 from pipelines.verify import verify
 from schemas.errors import WrongCall
 from schemas.manifest import load_manifest
+from storage.columnar import write_parquet
+from storage.fingerprints import sha256_file
 
 RECIPE = """
 name: deliveries
@@ -109,6 +112,17 @@ def test_a_run_is_the_same_whether_taken_out_or_never_there(runs: Path, tmp_path
         rows = pa.ipc.open_file(shard).read_all().to_pylist()
         kept = pa.ipc.open_file(new / shard.relative_to(old)).read_all().to_pylist()
         assert kept == [row for row in rows if row["doc_id"] not in dropped]
+
+
+def test_what_is_in_no_shard_is_taken_out_there_as_well(tmp_path: Path) -> None:
+    for name, ids in (("00000", ["a", "b"]), ("00001", ["c"])):
+        write_parquet(
+            tmp_path / "r1" / "left_out" / f"{name}.parquet", pl.DataFrame({"id": ids, "why": ["long"] * len(ids)})
+        )
+    found = left_out_without(tmp_path / "r1", tmp_path / "to", ["b", "x"])
+    assert list(found) == ["left_out/00000.parquet"]
+    assert sha256_file(tmp_path / "to" / "left_out" / "00000.parquet") == found["left_out/00000.parquet"]
+    assert pl.read_parquet(tmp_path / "to" / "left_out" / "00000.parquet")["id"].to_list() == ["a"]
 
 
 def test_it_is_not_run_again_and_can_be_held_against(runs: Path, tmp_path: Path) -> None:
