@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.errors import CurateError
 from storage.columnar import open_batches, write_arrow
 from storage.places import Place
 from storage.publishing import scratch
@@ -83,8 +84,12 @@ class SortedRows(AbstractContextManager["SortedRows"]):
     def __init__(self, path: Place) -> None:
         self._opened = ExitStack()
         self._path = path
-        self._batches = self._opened.enter_context(open_batches(path))
-        self._order = self._opened.enter_context(open_batches(path, ["key"]))
+        try:
+            self._batches = self._opened.enter_context(open_batches(path))
+            self._order = self._opened.enter_context(open_batches(path, ["key"]))
+        except (OSError, pa.ArrowInvalid) as error:
+            self._opened.close()
+            raise CurateError(f"{path} cannot be read: {error}; delete it and run the same command again") from None
         self._last: tuple[int, pa.RecordBatch] | None = None
         self.schema: pa.Schema = self._batches.schema
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import CurateError
 from storage.columnar import open_arrow
 from storage.places import place
 from tokenization import sorted_rows
@@ -113,6 +114,13 @@ def test_files_without_rows_and_places_of_a_store_are_merged_too() -> None:
     assert open_arrow(folder / "both.arrow").column("key").to_pylist() == [3, 5]
     assert merge_into(folder / "nothing.arrow", [folder / "none.arrow"]) == 0
     assert open_arrow(folder / "nothing.arrow").schema == EMPTY
+
+
+def test_a_torn_file_is_named(tmp_path: Path) -> None:
+    write_sorted(tmp_path / "rows.arrow", iter([table_of([(5, 2, 1)])]), EMPTY)
+    (tmp_path / "rows.arrow").write_bytes((tmp_path / "rows.arrow").read_bytes()[:100])
+    with pytest.raises(CurateError, match=r"rows\.arrow cannot be read: .*run the same command again"):
+        merge_into(tmp_path / "both.arrow", [tmp_path / "rows.arrow"])
 
 
 def test_a_failed_sort_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
