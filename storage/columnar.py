@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
 
@@ -95,7 +96,13 @@ def parquet_rows(source: Place) -> int:
 
 def write_arrow(target: Place, batches: Iterator[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
     """Write an uncompressed Arrow IPC file, batch by batch."""
-    with published(target) as attempt, pa.OSFile(str(attempt), "wb") as sink:
+    with published(target) as attempt:
+        write_batches(attempt, batches, schema)
+
+
+def write_batches(path: Path, batches: Iterator[pa.RecordBatch | pa.Table], schema: pa.Schema) -> None:
+    """Write an uncompressed Arrow IPC file that this attempt alone reads, as it goes."""
+    with pa.OSFile(str(path), "wb") as sink:
         with pa.ipc.new_file(sink, schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
             for batch in batches:
                 writer.write(batch)

@@ -8,6 +8,7 @@ same reason a document is found in a shard by halving, without an index beside i
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -126,10 +127,13 @@ def write_shard(path: Place, tables: Iterable[pa.Table], schema: pa.Schema) -> d
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal rows, tokens
-        for table in tables:
+        for table, after in itertools.pairwise(itertools.chain((one.cast(schema) for one in tables), [None])):
             rows += table.num_rows
             tokens += token_count(table)
-            yield from table.cast(schema).combine_chunks().to_batches()
+            # Arrow rounds a batch's lists up to 8 bytes, with what stands behind them: the row after, since shards
+            # were first written as slices of one table, and their bytes are to stay.
+            whole = table if after is None else pa.concat_tables([table, after.slice(0, 1)])
+            yield from whole.combine_chunks().slice(0, table.num_rows).to_batches()
 
     write_arrow(path, batches(), schema)
     return {"rows": rows, "tokens": tokens, "bytes": path.stat().st_size, "sha256": sha256_file(path)}

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import CurateError
-from storage.columnar import open_batches, write_arrow
+from storage.columnar import open_batches, write_arrow, write_batches
 from storage.places import Place
 from storage.publishing import scratch
 
@@ -214,7 +214,7 @@ def _gathered(files: Sequence[SortedRows], picked: _Picked) -> pa.Table:
 def _spilled(target: Place, tables: list[pa.Table], spilled: ExitStack) -> Place:
     """A sorted run in a file that goes with the attempt."""
     path = spilled.enter_context(scratch(target))
-    _write(path, _sorted_batches(tables), tables[0].schema)
+    write_batches(path, _sorted_batches(tables), tables[0].schema)
     return path
 
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import CurateError
-from storage.columnar import open_arrow
+from storage.columnar import open_arrow, write_arrow
 from storage.places import place
 from tokenization import sorted_rows
-from tokenization.shards import in_batches
+from tokenization.shards import in_batches, write_shard
 from tokenization.sorted_rows import KEYS, SortedRows, cuts, merge_into, merged, write_sorted
 
 EMPTY = pa.schema({"key": pa.uint64()})
@@ -134,3 +134,11 @@ def test_a_failed_sort_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="no space"):
         write_sorted(tmp_path / "rows.arrow", torn(), EMPTY)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shard_out_of_a_stream_has_the_bytes_of_one_cut_out_of_a_table(tmp_path: Path) -> None:
+    table = pa.table({"input_ids": pa.array([[n] * (n % 4 + 1) for n in range(9000)], pa.large_list(pa.int32()))})
+    write_arrow(tmp_path / "cut.arrow", iter(table.to_batches(max_chunksize=4096)), table.schema)
+    own = (one.take(list(range(one.num_rows))).combine_chunks() for one in in_batches(table))
+    write_shard(tmp_path / "streamed.arrow", own, table.schema)
+    assert (tmp_path / "streamed.arrow").read_bytes() == (tmp_path / "cut.arrow").read_bytes()
