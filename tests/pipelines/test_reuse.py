@@ -97,7 +97,8 @@ def test_a_readers_new_version_reads_its_own_formats_again(data: Path, monkeypat
     from dataclasses import replace
 
     digest = run(data, RECIPE, "first")
-    monkeypatch.setitem(FORMATS._entries, "jsonl", replace(FORMATS.get("jsonl"), version=2))
+    known = FORMATS.get("jsonl")
+    monkeypatch.setitem(FORMATS._entries, "jsonl", replace(known, version=known.version + 1))
     assert run(data, RECIPE, "second", reuse=[data / "first"]) == digest
     assert performed(data / "second") == {"read": 1}
 
