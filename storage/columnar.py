@@ -109,16 +109,10 @@ def write_batches(path: Path, batches: Iterator[pa.RecordBatch | pa.Table], sche
 
 
 @contextlib.contextmanager
-def open_batches(source: Place, columns: Sequence[str] | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
-    """An Arrow IPC file whose batches are read one at a time, or only some columns of them; it is not mapped."""
+def open_batches(source: Place, columns: Sequence[int] = ()) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """An Arrow IPC file whose batches are read one at a time, or only columns of these numbers; it is not mapped."""
     with pa.OSFile(str(source)) if is_local(source) else pa.PythonFile(source.open("rb"), mode="r") as file:
-        reader = pa.ipc.open_file(file)
-        if columns is None:
-            yield reader
-        else:
-            # The schema of a reader of some columns lists them in the file's own order.
-            wanted = [reader.schema.get_field_index(name) for name in columns]
-            yield pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=wanted))
+        yield pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=list(columns)))
 
 
 def open_arrow(source: Place) -> pa.Table:

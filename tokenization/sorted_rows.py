@@ -10,10 +10,10 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -84,14 +84,16 @@ class SortedRows(AbstractContextManager["SortedRows"]):
     def __init__(self, path: Place) -> None:
         self._opened = ExitStack()
         self._path = path
+        self._last: tuple[int, pa.RecordBatch] | None = None
         try:
             self._batches = self._opened.enter_context(open_batches(path))
-            self._order = self._opened.enter_context(open_batches(path, ["key"]))
+            self.schema: pa.Schema = self._batches.schema
+            # Of several batches only some columns are read where order is all that counts; one is read once.
+            several = self._batches.num_record_batches > 1
+            self._order: Any = self._opened.enter_context(self._some(["key"])) if several else self
         except (OSError, pa.ArrowInvalid) as error:
             self._opened.close()
             raise CurateError(f"{path} cannot be read: {error}; delete it and run the same command again") from None
-        self._last: tuple[int, pa.RecordBatch] | None = None
-        self.schema: pa.Schema = self._batches.schema
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -106,7 +108,7 @@ class SortedRows(AbstractContextManager["SortedRows"]):
         return range(start, max(start, stop))
 
     def _key(self, batch: int, row: int) -> int:
-        keys = self._order.get_batch(batch).column(0)
+        keys = self._order.get_batch(batch).column("key")
         return int(keys[row % len(keys)].as_py())
 
     def order(self, low: int, high: int, columns: Sequence[str]) -> pa.Table:
@@ -115,7 +117,7 @@ class SortedRows(AbstractContextManager["SortedRows"]):
         between = self.batches_between(low, high)
         if not between:
             return pa.table({})
-        with open_batches(self._path, columns) as reader:
+        with nullcontext(self) if self._order is self else self._some(columns) as reader:
             for number in between:
                 found = reader.get_batch(number)
                 keys = found.column("key").to_numpy()
@@ -127,11 +129,18 @@ class SortedRows(AbstractContextManager["SortedRows"]):
                 tables.append(pa.table({**taken, "batch": np.full(stop - start, number, np.int64), "row": rows}))
         return pa.concat_tables(tables)
 
-    def take(self, batch: int, rows: Numbers) -> pa.Table:
-        """Rows of one batch; the last batch is kept, since the next call mostly asks for it again."""
+    def _some(self, columns: Sequence[str]) -> AbstractContextManager[Any]:
+        return open_batches(self._path, [self.schema.get_field_index(name) for name in columns])
+
+    def get_batch(self, batch: int) -> pa.RecordBatch:
+        """One batch; the last is kept, since the next call mostly asks for it again."""
         if self._last is None or self._last[0] != batch:
             self._last = (batch, self._batches.get_batch(batch))
-        return pa.Table.from_batches([self._last[1]]).take(pa.array(rows))
+        return self._last[1]
+
+    def take(self, batch: int, rows: Numbers) -> pa.Table:
+        """Rows of one batch."""
+        return pa.Table.from_batches([self.get_batch(batch)]).take(pa.array(rows))
 
 
 @dataclass(frozen=True)
