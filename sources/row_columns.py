@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from schemas.document import AUTHORITY_GRADES
 from schemas.identifiers import doi_of
@@ -50,11 +50,12 @@ def told_by(row: Mapping[str, Any], named: Mapping[RowColumn, str] | None) -> tu
     """Values by column of the document, and what is to be said of values that are not taken."""
     found: dict[str, Any] = {}
     said: list[str] = []
-    for column in get_args(RowColumn):
-        names = (named[column],) if named and column in named else NAMES[column]
+    for column, usual in NAMES.items():
+        own = named.get(column) if named else None
+        names = (own,) if own is not None else usual
         value = next((row[name] for name in names if row.get(name) not in (None, "")), None)
         if value is None:
-            if named and column in named and named[column] not in row:
+            if own is not None and own not in row:
                 said.append(column + ABSENT)
             continue
         fitting = FITS.get(column, _words)(value)

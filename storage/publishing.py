@@ -27,23 +27,15 @@ NO_RENAME: Final = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, 
 @contextlib.contextmanager
 def published(target: Place) -> Iterator[Path]:
     """Yield a local path to write to; when the block ends well, its content is what `target` holds."""
-    if not is_local(target):
-        with tempfile.TemporaryDirectory(prefix="curate-") as folder:
-            beside = Path(folder) / target.name
-            yield beside
+    with scratch(target) as attempt:
+        yield attempt
+        if is_local(target):
+            flush_to_disk(attempt)
+            _make_visible(attempt, target)
+        else:
             make_folder(target.parent)
             store: Any = target
-            store.fs.put_file(str(beside), store.path)
-        return
-    make_folder(target.parent)
-    attempt = target.with_name(f".{target.name}.{secrets.token_hex(6)}{PART}")
-    try:
-        yield attempt
-        flush_to_disk(attempt)
-        _make_visible(attempt, target)
-    except BaseException:
-        attempt.unlink(missing_ok=True)
-        raise
+            store.fs.put_file(str(attempt), store.path)
 
 
 @contextlib.contextmanager
@@ -57,11 +49,16 @@ def scratch(near: Place) -> Iterator[Path]:
             yield Path(folder) / near.name
         return
     make_folder(near.parent)
-    path = near.with_name(f".{near.name}.{secrets.token_hex(6)}{PART}")
+    attempt = _attempt_at(near)
     try:
-        yield path
+        yield attempt
     finally:
-        path.unlink(missing_ok=True)
+        attempt.unlink(missing_ok=True)
+
+
+def _attempt_at(target: Path) -> Path:
+    """A name beside a file that no other attempt at it has."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(6)}{PART}")
 
 
 def flush_to_disk(path: Path) -> None:
@@ -106,7 +103,7 @@ def link_or_copy(source: Place, target: Place) -> None:
     """The same content at another place, sharing its bytes where the file system can."""
     if is_local(source) and is_local(target):
         make_folder(target.parent)
-        attempt = target.with_name(f".{target.name}.{secrets.token_hex(6)}{PART}")
+        attempt = _attempt_at(target)
         try:
             os.link(source, attempt)
             attempt.replace(target)

@@ -46,6 +46,11 @@ class Appended(Strict):
     weights: dict[str, float] = {}
 
 
+def placeless(appended: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What of appended data decides the weights: not where they lie; which they are stands in `train.json`."""
+    return [{name: value for name, value in one.items() if name != "run"} for one in appended]
+
+
 class DataConfig(Strict):
     """Which mixture of the manifest, how it is blended, and what is kept for validation."""
 
@@ -311,11 +316,8 @@ class TrainConfig(Strict):
         kept: dict[str, Any] = self.model_dump(mode="json", include=decides)
         if self.data.order is None:
             del kept["data"]["order"]
-        # Where appended data lie decides nothing; which they are stands in `train.json`.
-        joined = [one.model_dump(mode="json", exclude={"run"}) for one in self.data.append]
-        kept["data"] |= {"append": joined}
-        if not joined:
-            del kept["data"]["append"]
+        if appended := placeless(kept["data"].pop("append")):
+            kept["data"]["append"] = appended
         if self.objective is not None:  # absent, it is the stage's own, as it was before objectives had names
             kept["objective"] = self.objective
         if self.rl is not None:

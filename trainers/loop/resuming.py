@@ -17,7 +17,7 @@ from storage.json_files import read_whole_json
 from trainers.data.appended import Joined, open_appended
 from trainers.loop.position import Position, read_position
 from trainers.loop.schedule import falls_from
-from trainers.stage import ScheduleConfig, TrainConfig
+from trainers.stage import ScheduleConfig, TrainConfig, placeless
 
 FREE: Final = ("data.prefetch", "spikes.")  # how far ahead is read, and when a step counts as a spike
 APPENDED: Final = "data.append"
@@ -112,16 +112,12 @@ def _may(change: Change, told: Mapping[str, Any], config: TrainConfig, step: int
     if change.field.startswith(FREE):
         return True
     if change.field == APPENDED:  # what had joined stays, and more may join
-        before = [_placeless(one) for one in change.before or ()]
-        return before == [_placeless(one) for one in change.now[: len(before)]] if change.now else False
+        before = placeless(change.before)
+        return before == placeless(change.now)[: len(before)]
     if change.field not in LENGTHS or config.data.phases:  # phases are shares of the length
         return False
     longer = change.before is not None and change.now is not None and change.now >= change.before
     return longer and step <= falls_from(ScheduleConfig.model_validate(told["stage"]["schedule"]), told["total_steps"])
-
-
-def _placeless(appended: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in appended.items() if name != "run"}
 
 
 def _why(change: Change, told: Mapping[str, Any]) -> str:
