@@ -163,9 +163,8 @@ def _trace_step(run_dir: Path, model: Path, step: int) -> None:
     batch = opened.documents_of_step(step)
     ids = list(dict.fromkeys(one["document"] for one in batch))
     decisions: dict[str, dict[str, Any]] = {}
-    for folder in opened.runs:
-        found = load_manifest(folder)
-        partitions = {place.partition for one in ids for place in places_of(folder, found, one)}
+    for folder, manifest in opened.runs:
+        partitions = {place.partition for one in ids for place in places_of(folder, manifest, one)}
         decisions |= _decisions(folder, [one for one in ids if one not in decisions], partitions)
     for one in ids:
         samples = sorted({row["sample"] for row in batch if row["document"] == one})

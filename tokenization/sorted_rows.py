@@ -11,7 +11,6 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
@@ -143,26 +142,6 @@ class SortedRows(AbstractContextManager["SortedRows"]):
         return pa.Table.from_batches([self.get_batch(batch)]).take(pa.array(rows))
 
 
-@dataclass(frozen=True)
-class _Picked:
-    """Rows in their order: number of the file, of the batch in it, of the row in that; and their tokens."""
-
-    file: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
-    batch: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
-    row: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
-    tokens: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def __add__(self, other: _Picked) -> _Picked:
-        return _Picked(*(np.concatenate([mine, theirs]) for mine, theirs in zip(self._all, other._all, strict=True)))
-
-    def __getitem__(self, part: slice) -> _Picked:
-        return _Picked(*(column[part] for column in self._all))
-
-    @property
-    def _all(self) -> tuple[Numbers, ...]:
-        return self.file, self.batch, self.row, self.tokens
-
-
 def merged(
     files: Sequence[SortedRows], rows: int, tokens: int, *, member: str | None = None, low: int = 0, high: int = KEYS
 ) -> Iterator[pa.Table]:
@@ -170,14 +149,14 @@ def merged(
 
     `member` names a column that says how often each row comes.
     """
-    left = _Picked()
+    left: Numbers = np.zeros((4, 0), np.int64)
     for start, stop in _windows(files, low, high):
-        left += _picked(files, start, stop, member)
-        *whole, rest = [*cuts(left.tokens, rows, tokens)] or [(0, 0)]
+        left = np.concatenate([left, _picked(files, start, stop, member)], axis=1)
+        *whole, rest = [*cuts(left[-1], rows, tokens)] or [(0, 0)]
         for first, last in whole:
-            yield _gathered(files, left[first:last])
-        left = left[rest[0] : rest[1]]
-    if len(left.row):
+            yield _gathered(files, left[:, first:last])
+        left = left[:, rest[0] :]
+    if left.size:
         yield _gathered(files, left)
 
 
@@ -189,8 +168,8 @@ def _windows(files: Sequence[SortedRows], low: int, high: int) -> Iterator[tuple
     return itertools.pairwise(bounds)
 
 
-def _picked(files: Sequence[SortedRows], low: int, high: int, member: str | None) -> _Picked:
-    """The rows of one window, in order, each as often as it comes."""
+def _picked(files: Sequence[SortedRows], low: int, high: int, member: str | None) -> Numbers:
+    """The rows of one window, in order, each as often as it comes: file, batch of it, row of that, tokens (4, rows)."""
     columns = ["key", "doc_id", "tokens", *([member] if member else [])]
     parts = []
     for number, one in enumerate(files):
@@ -198,23 +177,24 @@ def _picked(files: Sequence[SortedRows], low: int, high: int, member: str | None
         if table.num_rows:
             parts.append(table.append_column("file", pa.array(np.full(table.num_rows, number))))
     if not parts:
-        return _Picked()
+        return np.zeros((4, 0), np.int64)
     table = pa.concat_tables(parts)
     order = pc.sort_indices(table.select(["key", "doc_id"]), ORDER).to_numpy()
     if member:
         order = np.repeat(order, table.column(member).to_numpy()[order])
-    return _Picked(*(table.column(name).to_numpy()[order] for name in ("file", "batch", "row", "tokens")))
+    return np.stack([table.column(name).to_numpy()[order] for name in ("file", "batch", "row", "tokens")])
 
 
-def _gathered(files: Sequence[SortedRows], picked: _Picked) -> pa.Table:
+def _gathered(files: Sequence[SortedRows], picked: Numbers) -> pa.Table:
     """The rows themselves, in order, as one batch."""
-    places = (picked.file << 32) | picked.batch
+    file, batch, row, _ = picked
+    places = (file << 32) | batch
     found: Numbers = np.zeros(len(places), np.int64)
     parts: list[pa.Table] = []
     taken = 0
     for place in np.unique(places):
         here = np.flatnonzero(places == place)
-        parts.append(files[int(place >> 32)].take(int(place & 0xFFFFFFFF), picked.row[here]))
+        parts.append(files[int(place >> 32)].take(int(place & 0xFFFFFFFF), row[here]))
         found[here] = taken + np.arange(len(here))
         taken += len(here)
     return pa.concat_tables(parts).take(pa.array(found)).combine_chunks()

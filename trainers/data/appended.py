@@ -58,6 +58,8 @@ def _opened(
     if wanted.name in manifest.mixtures:
         raise WrongCall(f"{what}: the manifest has a mixture of this name; choose another")
     where = Path(wanted.run)
+    if recorded is not None and not where.exists():  # named from another folder, as when it is traced
+        where = Path(recorded["manifest"])
     found = load_manifest(where)
     if recorded is not None and recorded["manifest_digest"] != found.digest:
         raise WrongCall(

@@ -59,9 +59,9 @@ class TrainedOn:
         return cls(model, config, manifest, folder, data, appended)
 
     @property
-    def runs(self) -> list[Path]:
-        """Folders of all runs of curation that it was trained on."""
-        return [self.folder, *(one.folder for one in self.appended)]
+    def runs(self) -> list[tuple[Path, Manifest]]:
+        """Folders and manifests of all runs of curation that it was trained on."""
+        return [(self.folder, self.manifest), *((one.folder, one.manifest) for one in self.appended)]
 
     def documents_of_step(self, step: int) -> list[dict[str, Any]]:
         """Component, document and sample of every row in a step's batch."""
