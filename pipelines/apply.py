@@ -114,7 +114,11 @@ def _holds(table: Path, ids: list[str]) -> bool:
 
 def _component(folder: Place, to: Place, part: ComponentShards, kind: str, ids: list[str]) -> ComponentShards:
     shards = [_shard(folder, to, shard, kind, ids) for shard in part.shards]
-    sums = {"documents": sum(one.rows for one in shards), "tokens": sum(one.tokens for one in shards)}
+    sums = {
+        "documents": sum(one.rows for one in shards),
+        "tokens": sum(one.tokens for one in shards),
+        "rejected_tokens": sum(one.rejected_tokens for one in shards),
+    }
     return part.model_copy(update={**sums, "shards": shards})
 
 

@@ -225,6 +225,7 @@ def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
                     where=component.where,
                     documents=sum(shard.rows for shard in found[name, component.name]),
                     tokens=sum(shard.tokens for shard in found[name, component.name]),
+                    rejected_tokens=sum(shard.rejected_tokens for shard in found[name, component.name]),
                     shards=found[name, component.name],
                 )
                 for component in mixture.components

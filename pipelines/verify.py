@@ -16,7 +16,7 @@ from storage.columnar import parquet_rows
 from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json
 from storage.places import Place, files_below
-from tokenization.shards import open_shard, token_count
+from tokenization.shards import TOKEN_COLUMNS, open_shard, token_count
 
 # Folders of which other commands read every file.
 READ_WHOLE: Final = (*FOLDERS, LEFT_OUT, "shards", "tokenizer")
@@ -89,7 +89,9 @@ def _verify_counts(base: Place, manifest: Manifest) -> None:
             for shard in component.shards:
                 table = open_shard(base / shard.path)
                 _verify_number(shard.path, "rows", shard.rows, table.num_rows)
-                _verify_number(shard.path, "tokens", shard.tokens, token_count(table))
+                for column, counted in TOKEN_COLUMNS.items():
+                    found = token_count(table, column) if column in table.schema.names else 0
+                    _verify_number(shard.path, counted.replace("_", " "), getattr(shard, counted), found)
     counts = manifest.counts
     for name, wanted in (
         ("curated", counts.curated),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from schemas.canonical import canonical_digest
 from schemas.errors import WrongCall
@@ -33,19 +33,31 @@ class FileEntry(Part):
     sha256: str
 
 
-class Shard(FileEntry):
-    """A token shard."""
+class Counted(Part):
+    """Tokens of a shard or of several: those of `input_ids`, and of preferences also of `rejected_ids`.
+
+    Where nothing is rejected the manifest does not speak of it.
+    """
 
     tokens: int
+    rejected_tokens: int = 0
+
+    @model_serializer(mode="wrap")
+    def _told(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = whole(self)
+        return told if self.rejected_tokens else {key: told[key] for key in told if key != "rejected_tokens"}
 
 
-class ComponentShards(Part):
+class Shard(FileEntry, Counted):
+    """A token shard."""
+
+
+class ComponentShards(Counted):
     """One component of a mixture."""
 
     weight: float
     where: str
     documents: int
-    tokens: int
     shards: list[Shard]
 
 

@@ -29,6 +29,8 @@ GRADES: Final = (*AUTHORITY_GRADES, "ungraded")
 ROWS_A_BATCH: Final = 4096
 TOKENS_A_BATCH: Final = 1 << 24
 PROMPT_COLUMNS: Final = ("prompt", "verifier", "reference", "task")
+# Columns of token ids, and by what name a manifest counts them.
+TOKEN_COLUMNS: Final = {"input_ids": "tokens", "rejected_ids": "rejected_tokens"}
 
 
 def _list_of(kind: pa.DataType) -> pa.DataType:
@@ -123,20 +125,23 @@ def shard_name(number: int, shards: int) -> str:
 
 def write_shard(path: Place, tables: Iterable[pa.Table], schema: pa.Schema) -> dict[str, int | str]:
     """Write tables (columns of `schema`), each one batch, as an uncompressed IPC file; what a manifest tells of it."""
-    rows = tokens = 0
+    rows = 0
+    tokens = dict.fromkeys((name for name in TOKEN_COLUMNS if name in schema.names), 0)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal rows, tokens
+        nonlocal rows
         for table, after in itertools.pairwise(itertools.chain((one.cast(schema) for one in tables), [None])):
             rows += table.num_rows
-            tokens += token_count(table)
+            for name in tokens:
+                tokens[name] += token_count(table, name)
             # Arrow rounds a batch's lists up to 8 bytes, with what stands behind them: the row after, since shards
             # were first written as slices of one table, and their bytes are to stay.
             whole = table if after is None else pa.concat_tables([table, after.slice(0, 1)])
             yield from whole.combine_chunks().slice(0, table.num_rows).to_batches()
 
     write_arrow(path, batches(), schema)
-    return {"rows": rows, "tokens": tokens, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+    counted = {TOKEN_COLUMNS[name]: count for name, count in tokens.items()}
+    return {"rows": rows, **counted, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
 
 
 def in_batches(rows: pa.Table) -> Iterator[pa.Table]:
@@ -146,9 +151,9 @@ def in_batches(rows: pa.Table) -> Iterator[pa.Table]:
         yield rows.slice(start, stop - start)
 
 
-def token_count(rows: pa.Table) -> int:
+def token_count(rows: pa.Table, column: str = "input_ids") -> int:
     """Tokens of all rows of a shard."""
-    return sum(len(chunk.flatten()) for chunk in rows.column("input_ids").chunks)
+    return sum(len(chunk.flatten()) for chunk in rows.column(column).chunks)
 
 
 def open_shard(path: Place) -> pa.Table:

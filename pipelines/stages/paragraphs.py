@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from dedup.paragraphs import LINES, REPEATED, repeated_lines
 from pipelines.run_folder import RunFolder
@@ -22,7 +23,7 @@ from pipelines.stages.annotate import LINE_HASHES
 from pipelines.stages.annotate import STAGE as ANNOTATE
 from pipelines.stages.cluster import STAGE as CLUSTER
 from pipelines.stages.group import earlier_prints, row_offsets
-from storage.columnar import ParquetRows, read_parquet, scan_parquet, write_parquet
+from storage.columnar import open_batches, read_parquet, scan_parquet, write_arrow, write_parquet
 from storage.places import Place
 
 STAGE: Final = "paragraphs"
@@ -71,7 +72,7 @@ def _reads(run: RunFolder, task: str) -> list[Outputs]:
     unit="parts",
     levels=levels,
     reads=_reads,
-    writes=lambda run, task: [run.stage_file(STAGE, f"{task}.parquet")],
+    writes=lambda run, task: [run.stage_file(STAGE, f"{task}{'.arrow' if task.startswith(JOINED) else '.parquet'}")],
     settings=lambda run, task: {
         "paragraphs": run.recipe.dedup.model_dump(mode="json")["paragraphs"],
         "parts": parts(run),
@@ -89,19 +90,20 @@ def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
         read_parquet(run.stage_file(CLUSTER, name)).filter(pl.col("dropped_by").is_not_null()).select("row")
         for name in ("decisions.parquet", "replaced.parquet")
     )
-    lines = pl.concat([pl.DataFrame(schema=LINES), *_lines(run, int(task))])
+    lines = _lines(run, int(task))
     repeated = repeated_lines(lines.join(dropped, on="row", how="anti"), wanted.min_documents)
     write_parquet(run.stage_file(STAGE, f"{task}.parquet"), repeated)
     return {"lines": repeated.height}
 
 
 def _join(run: RunFolder, number: int) -> dict[str, Any]:
-    lines = pl.concat([pl.DataFrame(schema=LINES), *_numbered_lines(run, number)]).sort("line", "row")
+    """Lines of some dozens of partitions in one file, a batch a range of the hashes."""
+    lines = pl.concat([pl.LazyFrame(schema=LINES), *_numbered_lines(run, number)]).collect().sort("line", "row")
     hashes = lines["line"].to_numpy()
     edges = [int(np.searchsorted(hashes, np.uint64(_range(run, part)[0]))) for part in range(parts(run))]
-    with ParquetRows(run.stage_file(STAGE, f"{JOINED}{number:05d}.parquet"), LINES) as out:
-        for start, end in itertools.pairwise([*edges, lines.height]):  # a row group a range
-            out.append(lines[start:end])
+    whole = pa.record_batch([lines[name].to_arrow() for name in LINES], names=list(LINES))
+    batches = (whole[start:end] for start, end in itertools.pairwise([*edges, lines.height]))
+    write_arrow(_joined_file(run, number), batches, whole.schema)
     return {"lines": lines.height}
 
 
@@ -111,7 +113,7 @@ def _range(run: RunFolder, part: int) -> tuple[int, int]:
     return part * 2**64 // count, (part + 1) * 2**64 // count - 1
 
 
-def _numbered_lines(run: RunFolder, number: int) -> Iterator[pl.DataFrame]:
+def _numbered_lines(run: RunFolder, number: int) -> Iterator[pl.LazyFrame]:
     """Lines of one group of partitions, with the numbers of their rows through all of them."""
     offsets = row_offsets(run)
     first = number * PARTITIONS_A_TASK
@@ -119,21 +121,24 @@ def _numbered_lines(run: RunFolder, number: int) -> Iterator[pl.DataFrame]:
         path = one.stage_file(ANNOTATE, f"{one.partition_name(at)}{LINE_HASHES}")
         if path.exists():
             row = (pl.col("row").cast(pl.UInt64) + offsets[place]).cast(pl.UInt32)
-            yield read_parquet(path).with_columns(row.alias("row"))
+            yield scan_parquet(path).with_columns(row.alias("row"))
 
 
-def _lines(run: RunFolder, part: int) -> Iterator[pl.DataFrame]:
-    """Lines whose hash lies in one range; row groups of other ranges are passed over by their statistics."""
+def _lines(run: RunFolder, part: int) -> pl.DataFrame:
+    """Lines whose hash lies in one range: of every joined file the batch that holds it."""
     if parts(run) == 1:
-        yield from _numbered_lines(run, 0)
-        return
-    low, high = _range(run, part)
-    inside = (pl.col("line") >= low) & (pl.col("line") <= high)
-    yield scan_parquet(_joined_files(run)).filter(inside).collect()
+        return pl.concat([pl.LazyFrame(schema=LINES), *_numbered_lines(run, 0)]).collect()
+    batches = []
+    for number in range(parts(run)):
+        with open_batches(_joined_file(run, number)) as file:
+            batches.append(file.get_batch(part))
+    lines = pl.from_arrow(pa.Table.from_batches(batches))
+    assert isinstance(lines, pl.DataFrame)
+    return lines
 
 
-def _joined_files(run: RunFolder) -> list[Place]:
-    return [run.stage_file(STAGE, f"{JOINED}{number:05d}.parquet") for number in range(parts(run))]
+def _joined_file(run: RunFolder, number: int) -> Place:
+    return run.stage_file(STAGE, f"{JOINED}{number:05d}.arrow")
 
 
 @lru_cache(maxsize=1)

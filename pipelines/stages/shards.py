@@ -17,6 +17,7 @@ from tokenization.mixtures import member_column
 from tokenization.shards import (
     GRADES,
     ROWS_A_BATCH,
+    TOKEN_COLUMNS,
     TOKENS_A_BATCH,
     coded,
     shard_name,
@@ -47,11 +48,13 @@ def shard_path(run: RunFolder, task: str) -> Place:
 
 def _settings(run: RunFolder, task: str) -> dict[str, Any]:
     mixture = run.recipe.mixtures[task.split("/")[0]]
-    return {
+    told = {
         "kind": mixture.kind,
         "shards": mixture.shards,
         "sources": [source.name for source in run.recipe.sources],
     }
+    # Shards of pairs that were written before both sides were counted are counted again.
+    return {**told, "counted": list(TOKEN_COLUMNS)} if mixture.kind == "preferences" else told
 
 
 @stage(

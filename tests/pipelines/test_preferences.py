@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.errors import Unreadable
+from schemas.manifest import load_manifest
 from schemas.recipe import PreferenceForm
 from sources.preference_rows import preferences_from_row
 from tests.conftest import write_recipe
@@ -117,6 +118,13 @@ def test_pairs_are_curated_and_sharded(tmp_path: Path) -> None:
         assert question.endswith("<|im_start|>assistant\n")
         assert sides[0] != sides[1]
         assert number not in sides[1]
+    told = load_manifest(run).mixtures
+    counted = told["pairs"].components["all"]
+    assert counted.tokens == sum(len(one["input_ids"]) for one in found)
+    assert (
+        counted.rejected_tokens == counted.shards[0].rejected_tokens == sum(len(one["rejected_ids"]) for one in found)
+    )
+    assert "rejected_tokens" not in told["texts"].model_dump()["components"]["all"]
     assert sorted({one["aspect"] for one in found}) == ["helpfulness", "honesty", "overall"]
     graded = next(one for one in found if one["source"] == "graded")
     assert (graded["strength"], graded["aspect"]) == (2.0, "honesty")
