@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 import polars as pl
@@ -49,11 +50,16 @@ def checked_expression(text: str, columns: Mapping[str, pl.DataType], wanted: Wa
 
     NULL counts as no, and is allowed. Raises `WrongCall` with the nearest column or score.
     """
+    return _checked(text, tuple(columns.items()), wanted)
+
+
+@lru_cache(maxsize=256)  # a partition asks for the same ones as the last
+def _checked(text: str, columns: tuple[tuple[str, pl.DataType], ...], wanted: Wanted) -> pl.Expr:
     expression = row_expression(text)
     try:
         found = pl.DataFrame(schema=dict(columns)).lazy().select(value=expression).collect().schema["value"]
     except Exception as error:
-        raise WrongCall(_told(error, columns)) from None
+        raise WrongCall(_told(error, dict(columns))) from None
     fits = found.is_numeric() if wanted == "number" else found == pl.Boolean
     if not fits and found != pl.Null:
         kind = "a number" if wanted == "number" else "true or false"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from filters.step import Batch
@@ -43,6 +44,19 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared/data is absent: this test reads real documents")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the sample by two workers, made once for all processes of pytest; nobody writes into it."""
+    from tests.pipelines.test_engines import DEMO, curate
+
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "demo"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            curate("run", DEMO, "--run-dir", folder, "--workers", 2)
+    return folder
 
 
 def documents(texts: list[str], **columns: object) -> pl.DataFrame:

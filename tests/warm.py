@@ -7,6 +7,7 @@ variables that libraries read when they are loaded) is tried with `subprocess` i
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,41 @@ def command(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     out, errors = process.communicate()
     assert process.returncode is not None
     return subprocess.CompletedProcess(["curate", *map(str, arguments)], process.returncode, out, errors)
+
+
+def here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Call `curate` within this process, and tell what it said and how it would have ended."""
+    from curate.cli import entry
+
+    words, status = ["curate", *arguments], 0
+    with _streams_kept() as streams, contextlib.chdir(cwd):
+        sys.argv = words
+        try:
+            entry()
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        said = [Path(stream.name).read_text(errors="replace") for stream in streams]
+    return subprocess.CompletedProcess(words, status, *said)
+
+
+@contextlib.contextmanager
+def _streams_kept() -> Iterator[list[Any]]:
+    """What is written to both streams goes into files for a while, by Python and by what lies below it."""
+    before = sys.stdout, sys.stderr, sys.argv
+    kept = [os.dup(1), os.dup(2)]
+    with tempfile.NamedTemporaryFile(prefix="here-") as out, tempfile.NamedTemporaryFile(prefix="here-") as errors:
+        for number, stream in enumerate((out, errors), 1):
+            os.dup2(stream.fileno(), number)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        try:
+            yield [out, errors]
+        finally:
+            sys.stdout, sys.stderr, sys.argv = before
+            for number, old in enumerate(kept, 1):
+                os.dup2(old, number)
+                os.close(old)
 
 
 def called(*arguments: object, cwd: Path, new_session: bool = False) -> Warm:

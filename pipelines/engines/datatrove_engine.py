@@ -221,7 +221,7 @@ def _workers() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children():
         try:
-            if "forkserver" in " ".join(child.cmdline()):
+            if "multiprocess.forkserver" in " ".join(child.cmdline()):
                 found.extend(child.children())
         except psutil.Error:
             continue

@@ -28,13 +28,6 @@ if not SOAK:
     RUNS = [("datatrove", 2, 5, 1), ("datatrove", 1, 3, 2), ("beam", 1, 3, 4)]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("faults") / "run"
-    curate("run", DEMO, "--run-dir", folder, "--workers", 2)
-    return folder
-
-
 def killed(folder: Path, engine: str, workers: int, moment: int, one_worker: bool) -> bool:
     """Start the run, and kill it when so many more tasks are done; False where it ended before."""
     before = len(list(folder.glob("stages/*/*.json")))
@@ -61,9 +54,7 @@ def killed(folder: Path, engine: str, workers: int, moment: int, one_worker: boo
 
 
 @pytest.mark.parametrize(("engine", "workers", "times", "seed"), RUNS)
-def test_kills_change_nothing(
-    undisturbed: Path, tmp_path: Path, engine: str, workers: int, times: int, seed: int
-) -> None:
+def test_kills_change_nothing(demo_run: Path, tmp_path: Path, engine: str, workers: int, times: int, seed: int) -> None:
     chance = random.Random(seed)
     folder = tmp_path / "run"
     kills = 0
@@ -72,7 +63,7 @@ def test_kills_change_nothing(
         kills += killed(folder, engine, workers, chance.randint(0, 80 // times), one_worker)
     assert kills >= 2
     curate("run", DEMO, "--run-dir", folder, "--engine", engine, "--workers", workers)
-    assert files_of(folder) == files_of(undisturbed)
+    assert files_of(folder) == files_of(demo_run)
     assert not [path for path in folder.rglob("*") if path.name.endswith((".part", ".claim"))]
     ids = pl.concat([pl.read_parquet(folder / name / "*.parquet")["id"] for name in ("curated", "dropped")])
     assert ids.n_unique() == len(ids)

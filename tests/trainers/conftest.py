@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
-from tests.pipelines.test_engines import curate
-
 STAGE = """
 name: tiny
 seed: 5
@@ -26,11 +23,9 @@ log: {{tensorboard: false}}
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def corpus(demo_run: Path) -> Path:
     """A finished run of the sample."""
-    folder = tmp_path_factory.mktemp("corpus") / "run"
-    curate("run", REPOSITORY / "recipes" / "demo.yaml", "--run-dir", folder, "--workers", 2)
-    return folder
+    return demo_run
 
 
 @pytest.fixture(scope="session")
