@@ -26,6 +26,8 @@ PRELOADED = [
     "curate.run_commands",
     "pipelines.execute",
     "pipelines.engines.datatrove_engine",
+    "pipelines.engines.beam_engine",
+    "rapidocr.main",
     "pipelines.stages.shards",
     "sources.readers.html",
     "sources.readers.pdf",

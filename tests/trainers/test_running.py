@@ -36,7 +36,8 @@ def ran(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for action in ("skip", "rollback", "record"):
         spikes = f"spikes: {{action: {action}, {', '.join(spiky)}}}\nlog:"
         recipe = stage(folder, action, "tensor: 1", SHORT, ("log:", spikes), ("every: 8, keep", "every: 4, keep"))
-        jobs.append(job(recipe, corpus, folder / action))
+        # The first spikes are at step 11; each of them goes back to step 8.
+        jobs.append(job(recipe, corpus, folder / action, stop_after=11 if action == "rollback" else None))
     recipe = stage(folder, "stop", "tensor: 1", SHORT, ("log:", f"spikes: {{action: stop, {', '.join(spiky)}}}\nlog:"))
     jobs.append(job(recipe, corpus, folder / "stop", refused="see them with `curate trace --step"))
     logs = ("log: {tensorboard: false}", "log: {tensorboard: true, wandb: true, entropy: true}")
@@ -77,9 +78,9 @@ def test_spikes_are_recorded_with_their_documents_and_skipped(ran: Path) -> None
 
 def test_a_rollback_goes_back_and_on_with_later_data(ran: Path) -> None:
     records, told = log(ran / "rollback"), events(ran / "rollback", "spike")
-    assert told
-    assert records[-1]["step"] == 14
-    assert records[-1]["first_sample"] > 13 * 8, "samples around spikes are not seen again"
+    assert len(told) >= 2
+    assert records[-1]["step"] == 11
+    assert records[-1]["first_sample"] > 10 * 8, "samples around spikes are not seen again"
     assert [one["first_sample"] for one in records] == sorted({one["first_sample"] for one in records})
     assert not any(one["first_sample"] == spike["first_sample"] for one in records for spike in told)
 
