@@ -292,6 +292,14 @@ class TrainConfig(Strict):
         return self.rl.epochs * self.rl.groups * self.rl.samples // self.batch.global_
 
     @model_validator(mode="after")
+    def _append_fits(self) -> TrainConfig:
+        if self.data.append and self.rl is not None:
+            raise ValueError("data.append: reinforcement learning asks its prompts in rounds, to which none can join")
+        if self.data.append and self.schedule.epochs is not None:
+            raise ValueError("data.append: give schedule.steps or tokens; epochs of what joins are not known before")
+        return self
+
+    @model_validator(mode="after")
     def _batches_fit(self) -> TrainConfig:
         per_micro = self.batch.micro * self.parallel.data
         for size in {self.batch.global_, *(part.global_ for part in self.batch.ramp)}:

@@ -11,7 +11,7 @@ import pytest
 STAGE = """
 name: tiny
 seed: 5
-model: {{family: qwen3, layers: 4, hidden: 64, heads: 4, kv_heads: 2, ffn: 128}}
+model: {{family: qwen3, layers: 2, hidden: 64, heads: 4, kv_heads: 2, ffn: 128}}
 data: {{mixture: pretrain, validation: 0.1, sequence_length: 64}}
 parallel: {{{layout}}}
 batch: {{micro: 2, global: 8}}
@@ -20,6 +20,7 @@ checkpoint: {{every: 8, keep: 2}}
 validation: {{every: 10, batches: 1}}
 log: {{tensorboard: false}}
 """
+DEEP = ("layers: 2", "layers: 4")  # for two chunks on each of two ranks
 
 
 @pytest.fixture(scope="session")

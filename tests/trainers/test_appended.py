@@ -19,7 +19,7 @@ from tests.trainers.conftest import called, job, log, stage, weights
 from tests.trainers.ranks import run
 from trainers.data.appended import open_appended, phases_with
 from trainers.data.blending import PlannedPhase
-from trainers.stage import DataConfig
+from trainers.stage import DataConfig, load_stage
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +114,11 @@ def test_what_cannot_join_is_refused(corpus: Path, late: Path, tmp_path: Path) -
     ):
         with pytest.raises(WrongCall, match=words):
             phases_with(PlannedPhase(1.0, {"pretrain/a": 1.0}), open_appended(data, manifest, recorded, 0), 100)
+    told = {"append": [{"name": "late", "run": str(late), "share": 0.5}]}
+    epochs = stage(tmp_path, "epochs", "tensor: 1", ("steps: 20, warmup: 4", "epochs: 2, warmup: 4"))
+    epochs.write_text(epochs.read_text().replace("data: {", f"data: {{append: {json.dumps(told['append'])}, "))
+    with pytest.raises(WrongCall, match=r"give schedule\.steps or tokens"):
+        load_stage(epochs)
     with pytest.raises(ValueError, match="stands there twice"):
         DataConfig.model_validate({"append": [{"name": "a", "run": "x", "share": 0.5}] * 2})
 

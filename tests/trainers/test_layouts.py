@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="the train extra is not installed")
 pytest.importorskip("megatron.core", reason="the train extra is not installed")
 
-from tests.trainers.conftest import job, largest_difference, log, stage, weights
+from tests.trainers.conftest import DEEP, job, largest_difference, log, stage, weights
 from tests.trainers.ranks import run
 
 pytestmark = pytest.mark.slow
@@ -36,6 +36,7 @@ def one(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         1,
         [
             job(stage(folder, "plain", "tensor: 1", *EIGHT), corpus, folder / "plain"),
+            job(stage(folder, "deep", "tensor: 1", *EIGHT, DEEP), corpus, folder / "deep"),
             ("pack_and_alone", {"config": str(stage(folder, "alone", "tensor: 1", *PACKED)), "manifest": str(corpus)}),
             job(stage(folder, "packed", "tensor: 1", *PACKED), corpus, folder / "packed"),
             job(
@@ -64,8 +65,9 @@ def test_losses_norms_and_weights_agree_with_one_process(one: Path, corpus: Path
     jobs, outs = [], []
     for number, layout in enumerate(LAYOUTS[world]):
         out = tmp_path / str(number)
-        jobs.append(job(stage(tmp_path, f"stage-{number}", layout, *EIGHT), corpus, out))
-        outs.append((layout, out, one / "plain"))
+        deep = (DEEP,) if "chunks" in layout else ()
+        jobs.append(job(stage(tmp_path, f"stage-{number}", layout, *EIGHT, *deep), corpus, out))
+        outs.append((layout, out, one / ("deep" if deep else "plain")))
     for layout in ("context: 2", "tensor: 2") if world == 2 else ():
         out = tmp_path / f"packed-{layout[:4]}"
         jobs.append(job(stage(tmp_path, out.name, layout, *PACKED), corpus, out))
@@ -83,7 +85,7 @@ def test_losses_norms_and_weights_agree_with_one_process(one: Path, corpus: Path
 def test_a_checkpoint_moves_between_layouts_bit_for_bit(corpus: Path, tmp_path: Path) -> None:
     import torch
 
-    short = (("steps: 20", "steps: 5"),)
+    short = (("steps: 20", "steps: 5"), DEEP)
     split, piped, shared = (
         stage(tmp_path, name, layout, *short)
         for name, layout in (("tp", "tensor: 2"), ("pp", "pipeline: 2"), ("dp", "data: 2"))

@@ -201,14 +201,14 @@ def test_scores_are_those_of_the_exported_classifier(preferred: Path, tmp_path: 
 def test_every_layout_learns_the_same_from_pairs(preferred: Path, tmp_path: Path) -> None:
     stages = {"reward_model": ASPECTS, "dpo": "dpo: {beta: 0.1}\n"}
     run(1, [
-        job(recipe(preferred, tmp_path, f"one-{stage}", stage, more), preferred / "run", tmp_path / f"one-{stage}")
+        job(recipe(preferred, tmp_path, f"one-{stage}", stage, more, steps=3), preferred / "run", tmp_path / f"one-{stage}")
         for stage, more in stages.items()
     ])  # fmt: skip
     two = []
     for layout in ("tensor: 2", "pipeline: 2", "context: 2", "data: 2"):
         for stage, more in stages.items():
             label = f"{layout[:4]}-{stage}"
-            path = recipe(preferred, tmp_path, label, stage, more, layout)
+            path = recipe(preferred, tmp_path, label, stage, more, layout, steps=3)
             two.append((stage, label, job(path, preferred / "run", tmp_path / label)))
     run(2, [one for _, _, one in two])
     for stage, label, _ in two:

@@ -17,7 +17,7 @@ pytest.importorskip("megatron.core", reason="the train extra is not installed")
 from torch.distributed.run import main as torchrun
 
 from tests.conftest import REPOSITORY
-from tests.trainers.conftest import job, log, stage, weights
+from tests.trainers.conftest import DEEP, job, log, stage, weights
 from tests.trainers.ranks import run
 from tests.warm import Warm, called, training, wait_until
 
@@ -41,7 +41,7 @@ def test_stages_and_layouts_resume_to_the_bit(corpus: Path, tmp_path: Path) -> N
     jobs, pairs = [], []
     for name, layout, changes in (
         ("tp", "tensor: 2", ()),
-        ("pp", "pipeline: 2, chunks: 2", ()),
+        ("pp", "pipeline: 2, chunks: 2", (DEEP,)),
         ("cp", "context: 2", PACKED),
         ("dp", "data: 2", (*PACKED, ("global: 8", "global: 8, ramp: [{until: 4, global: 4}]"))),
     ):

@@ -142,15 +142,15 @@ def refused(
 
 WRONG: list[tuple[str, str, list[tuple[str, str]]]] = [
     ("tensor: 3", "model.heads (4) must be divisible by parallel.tensor (3); nearest that do: 1, 2, 4", []),
-    ("pipeline: 3", "model.layers (4) must be divisible by parallel.pipeline x parallel.chunks (3); nearest that do: 1, 2, 4", []),
-    ("pipeline: 2, chunks: 2", "the nearest batch.global is 8", [("global: 8", "global: 6")]),
+    ("pipeline: 3", "model.layers (2) must be divisible by parallel.pipeline x parallel.chunks (3); nearest that do: 1, 2", []),
+    ("pipeline: 2, chunks: 2", "the nearest batch.global is 8", [("layers: 2", "layers: 4"), ("global: 8", "global: 6")]),
     ("data: 3", "batch.global (8) must be divisible by batch.micro x parallel.data (6)", []),
     ("context: 3", "data.sequence_length (64) must be divisible by the split of a sequence", []),
     ("tensor: 1", "chunks above 1 needs", [("tensor: 1", "chunks: 2")]),
     ("tensor: 1", "has no mixture 'pretrian'; did you mean 'pretrain'?", [("mixture: pretrain", "mixture: pretrian")]),
     ("tensor: 1", "has no component 'gudiance'; did you mean 'guidance'?", [("mixture: pretrain", "mixture: pretrain, weights: {gudiance: 1}")]),
     ("tensor: 1", "warmup (20) must be below", [("warmup: 4", "warmup: 20")]),
-    ("tensor: 1", "did you mean 'layers'", [("layers: 4", "leyers: 4")]),
+    ("tensor: 1", "did you mean 'layers'", [("layers: 2", "leyers: 2")]),
     ("tensor: 1", "give one of `steps`, `tokens` and `epochs`", [("steps: 20", "steps: 20, epochs: 1")]),
     ("tensor: 1", "must be divisible by heads", [("heads: 4", "heads: 5")]),
     ("tensor: 1", "parent /nowhere does not exist", [("seed: 5", "seed: 5\nparent: /nowhere")]),
@@ -222,7 +222,7 @@ def test_a_parent_of_another_kind_is_refused(corpus: Path, ran: Path, tmp_path: 
         (folder / "model.json").write_text(json.dumps({**card, **changes}))
         return folder
 
-    base = [("model: {family: qwen3, layers: 4, hidden: 64, heads: 4, kv_heads: 2, ffn: 128}\n", "")]
+    base = [("model: {family: qwen3, layers: 2, hidden: 64, heads: 4, kv_heads: 2, ffn: 128}\n", "")]
     for words, parent in (
         ("another tokenizer", edited("a", tokenizer_digest="other")),
         ("another chat template", edited("b", template_digest="other")),

@@ -106,14 +106,12 @@ def stage_data(
             at = f"{one.wanted.name}/{name}"
             components[at] = _whole(at, part, found.kind, config, one.folder, one.manifest.digest)
     phases = planned_phases(config.data, manifest)
-    if appended and config.schedule.epochs is None:
+    if appended:
         count = config.batch.before(config.schedule.steps or _steps_of_tokens(config))
         phases = phases_with(phases[0], appended, count)
     used = {name: any(phase.weights.get(name) for phase in phases) for name in components}
     per_epoch = {name: one.training.per_epoch if used[name] else 0 for name, one in components.items()}
     if config.schedule.epochs is not None:
-        if appended:
-            raise WrongCall("data.append: give schedule.steps or tokens; epochs of data that join are not known before")
         return _by_epochs(config, manifest, cache, components, per_epoch, make)
     steps = config.schedule.steps or _steps_of_tokens(config)
     count = config.batch.before(steps)

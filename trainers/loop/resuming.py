@@ -86,8 +86,6 @@ def appended_data(config: TrainConfig, manifest: Manifest, out: Path, resumed: P
     """Data that join the stage's own; those that are named for the first time are drawn from where it goes on."""
     if not config.data.append:
         return []
-    if config.rl is not None:
-        raise WrongCall("data.append: reinforcement learning asks its prompts in rounds, to which none can be added")
     told = read_whole_json(out / "train.json") if resumed else None
     recorded = told.get("appended", []) if isinstance(told, dict) else []
     return open_appended(config.data, manifest, recorded, read_position(resumed).samples if resumed else 0)
