@@ -151,7 +151,7 @@ def test_bf16_with_fp32_master_weights_follows_fp32(one: Path) -> None:
 def test_the_log_says_what_it_should(one: Path) -> None:
     steps = log(one / "plain")
     assert [step["step"] for step in steps] == list(range(1, 9))
-    assert steps[-1]["loss"] < steps[0]["loss"] - 0.03
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.02
     assert {
         "loss",
         "grad_norm",

@@ -36,7 +36,7 @@ def ran(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for action in ("skip", "rollback", "record"):
         spikes = f"spikes: {{action: {action}, {', '.join(spiky)}}}\nlog:"
         recipe = stage(folder, action, "tensor: 1", SHORT, ("log:", spikes), ("every: 8, keep", "every: 4, keep"))
-        # The first spikes are at step 11; each of them goes back to step 8.
+        # The first spike is at step 11, from which training goes back to step 8.
         jobs.append(job(recipe, corpus, folder / action, stop_after=11 if action == "rollback" else None))
     recipe = stage(folder, "stop", "tensor: 1", SHORT, ("log:", f"spikes: {{action: stop, {', '.join(spiky)}}}\nlog:"))
     jobs.append(job(recipe, corpus, folder / "stop", refused="see them with `curate trace --step"))
@@ -78,7 +78,7 @@ def test_spikes_are_recorded_with_their_documents_and_skipped(ran: Path) -> None
 
 def test_a_rollback_goes_back_and_on_with_later_data(ran: Path) -> None:
     records, told = log(ran / "rollback"), events(ran / "rollback", "spike")
-    assert len(told) >= 2
+    assert told
     assert records[-1]["step"] == 11
     assert records[-1]["first_sample"] > 10 * 8, "samples around spikes are not seen again"
     assert [one["first_sample"] for one in records] == sorted({one["first_sample"] for one in records})
