@@ -23,6 +23,7 @@ from tests.conftest import write_recipe
 from tests.pipelines.test_engines import curate
 from tests.trainers.conftest import job, largest_difference, log, weights
 from tests.trainers.ranks import run
+from tests.trainers.uses import COLD
 from tests.verifiers.judge_server import judge_server
 from trainers.preference.packets import chosen_doubts, write_packet
 from trainers.rl.rollout_files import read_rollouts
@@ -45,17 +46,6 @@ mixtures:
   pairs: {kind: preferences, components: [{name: all}]}
   few: {kind: preferences, components: [{name: all, where: "task = 'few'"}]}
   rl: {kind: prompts, components: [{name: uses}]}
-"""
-COLD = """
-name: cold
-stage: cold_start
-seed: 5
-model: {family: qwen3, layers: 2, hidden: 64, heads: 4, kv_heads: 2, ffn: 128}
-data: {mixture: cold, sequence_length: 128, validation: 0}
-batch: {micro: 8, global: 8}
-schedule: {steps: 60, warmup: 4, learning_rate: 5.0e-3, min_learning_rate: 1.0e-4}
-checkpoint: {every: 500}
-log: {tensorboard: false}
 """
 PAIRS = """
 name: pairs
@@ -98,7 +88,7 @@ def preferred(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rows in (("talks", talks), ("pairs", pairs), ("prompts", prompts)):
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     curate("run", write_recipe(folder, CORPUS), "--run-dir", folder / "run", "--workers", 1)
-    (folder / "cold.yaml").write_text(COLD)
+    (folder / "cold.yaml").write_text(COLD.replace("steps: 150", "steps: 60"))
     run(1, [job(folder / "cold.yaml", folder / "run", folder / "cold")])
     return folder
 
