@@ -22,7 +22,7 @@ from pipelines.stages.tokenizer import chat_template, run_tokenizer
 from pipelines.stages.tokens import STAGE as TOKENS
 from pipelines.stages.tokens import counted_of, prompts_of, totals_of
 from schemas.errors import CurateError, WrongCall
-from schemas.manifest import LEFT_OUT, ComponentShards, FileEntry, Manifest, Shard, Totals, load_manifest
+from schemas.manifest import LEFT_OUT, ComponentShards, FileEntry, Manifest, Shard, Totals, load_manifest, sums_of
 from storage.columnar import ParquetRows, parquet_frames, read_parquet, scan_parquet, write_parquet
 from storage.fingerprints import sha256_file
 from storage.json_files import read_json, write_json
@@ -114,12 +114,7 @@ def _holds(table: Path, ids: list[str]) -> bool:
 
 def _component(folder: Place, to: Place, part: ComponentShards, kind: str, ids: list[str]) -> ComponentShards:
     shards = [_shard(folder, to, shard, kind, ids) for shard in part.shards]
-    sums = {
-        "documents": sum(one.rows for one in shards),
-        "tokens": sum(one.tokens for one in shards),
-        "rejected_tokens": sum(one.rejected_tokens for one in shards),
-    }
-    return part.model_copy(update={**sums, "shards": shards})
+    return part.model_copy(update={**sums_of(shards), "shards": shards})
 
 
 def _shard(folder: Place, to: Place, shard: Shard, kind: str, ids: list[str]) -> Shard:

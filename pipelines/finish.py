@@ -32,6 +32,7 @@ from schemas.manifest import (
     Shard,
     TokenizerEntry,
     Totals,
+    sums_of,
 )
 from sources.inputs import check_unchanged, sha256_input
 from storage.columnar import read_parquet
@@ -223,10 +224,8 @@ def _mixtures(run: RunFolder) -> dict[str, MixtureShards]:
                 component.name: ComponentShards(
                     weight=component.weight,
                     where=component.where,
-                    documents=sum(shard.rows for shard in found[name, component.name]),
-                    tokens=sum(shard.tokens for shard in found[name, component.name]),
-                    rejected_tokens=sum(shard.rejected_tokens for shard in found[name, component.name]),
                     shards=found[name, component.name],
+                    **sums_of(found[name, component.name]),
                 )
                 for component in mixture.components
             },

@@ -61,6 +61,15 @@ class ComponentShards(Counted):
     shards: list[Shard]
 
 
+def sums_of(shards: list[Shard]) -> dict[str, int]:
+    """What a component counts of its shards: documents and tokens."""
+    return {
+        "documents": sum(one.rows for one in shards),
+        "tokens": sum(one.tokens for one in shards),
+        "rejected_tokens": sum(one.rejected_tokens for one in shards),
+    }
+
+
 class MixtureShards(Part):
     """One mixture: whether its rows are documents or conversations, and its components by name."""
 

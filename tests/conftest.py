@@ -54,7 +54,7 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "demo"
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():
+        if not (folder / "manifest.json").exists():
             curate("run", DEMO, "--run-dir", folder, "--workers", 2)
     return folder
 

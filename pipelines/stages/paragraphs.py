@@ -8,7 +8,6 @@ lines and not with partitions times ranges.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -46,9 +45,12 @@ def levels(run: RunFolder) -> list[list[str]]:
     """Files to join where there are several ranges, then one task a range."""
     if not run.recipe.dedup.paragraphs:
         return []
-    count = parts(run)
-    joins = [f"{JOINED}{number:05d}" for number in range(count)] if count > 1 else []
-    return [joins, part_names(run)]
+    return [joined_names(run) if parts(run) > 1 else [], part_names(run)]
+
+
+def joined_names(run: RunFolder) -> list[str]:
+    """One task a file of joined lines; there are as many of them as ranges."""
+    return [f"{JOINED}{number:05d}" for number in range(parts(run))]
 
 
 def part_names(run: RunFolder) -> list[str]:
@@ -72,18 +74,19 @@ def _reads(run: RunFolder, task: str) -> list[Outputs]:
     unit="parts",
     levels=levels,
     reads=_reads,
-    writes=lambda run, task: [run.stage_file(STAGE, f"{task}{'.arrow' if task.startswith(JOINED) else '.parquet'}")],
+    writes=lambda run, task: [_file(run, task)],
     settings=lambda run, task: {
         "paragraphs": run.recipe.dedup.model_dump(mode="json")["paragraphs"],
         "parts": parts(run),
         "rows": row_offsets(run)[-1],
         **earlier_prints(run),
     },
+    version=2,  # joined lines are Arrow
 )
 def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
     """Repeated lines of one range of the hashes, documents that deduplication dropped left out; or files joined."""
     if task.startswith(JOINED):
-        return _join(run, int(task.removeprefix(JOINED)))
+        return _join(run, task)
     wanted = run.recipe.dedup.paragraphs
     assert wanted is not None
     dropped = pl.concat(
@@ -92,58 +95,54 @@ def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
     )
     lines = _lines(run, int(task))
     repeated = repeated_lines(lines.join(dropped, on="row", how="anti"), wanted.min_documents)
-    write_parquet(run.stage_file(STAGE, f"{task}.parquet"), repeated)
+    write_parquet(_file(run, task), repeated)
     return {"lines": repeated.height}
 
 
-def _join(run: RunFolder, number: int) -> dict[str, Any]:
+def _file(run: RunFolder, task: str) -> Place:
+    return run.stage_file(STAGE, f"{task}{'.arrow' if task.startswith(JOINED) else '.parquet'}")
+
+
+def _join(run: RunFolder, task: str) -> dict[str, Any]:
     """Lines of some dozens of partitions in one file, a batch a range of the hashes."""
-    lines = pl.concat([pl.LazyFrame(schema=LINES), *_numbered_lines(run, number)]).collect().sort("line", "row")
-    hashes = lines["line"].to_numpy()
-    edges = [int(np.searchsorted(hashes, np.uint64(_range(run, part)[0]))) for part in range(parts(run))]
+    lines = _numbered_lines(run, int(task.removeprefix(JOINED))).sort("line", "row")
+    hashes, count = lines["line"].to_numpy(), parts(run)
+    edges = [int(np.searchsorted(hashes, np.uint64(part * 2**64 // count))) for part in range(count)]
     whole = pa.record_batch([lines[name].to_arrow() for name in LINES], names=list(LINES))
     batches = (whole[start:end] for start, end in itertools.pairwise([*edges, lines.height]))
-    write_arrow(_joined_file(run, number), batches, whole.schema)
+    write_arrow(_file(run, task), batches, whole.schema)
     return {"lines": lines.height}
 
 
-def _range(run: RunFolder, part: int) -> tuple[int, int]:
-    """The first and the last hash of a range."""
-    count = parts(run)
-    return part * 2**64 // count, (part + 1) * 2**64 // count - 1
-
-
-def _numbered_lines(run: RunFolder, number: int) -> Iterator[pl.LazyFrame]:
+def _numbered_lines(run: RunFolder, number: int) -> pl.DataFrame:
     """Lines of one group of partitions, with the numbers of their rows through all of them."""
     offsets = row_offsets(run)
     first = number * PARTITIONS_A_TASK
+    found = [pl.LazyFrame(schema=LINES)]
     for place, (one, at) in enumerate(line_files(run)[first : first + PARTITIONS_A_TASK], first):
         path = one.stage_file(ANNOTATE, f"{one.partition_name(at)}{LINE_HASHES}")
         if path.exists():
             row = (pl.col("row").cast(pl.UInt64) + offsets[place]).cast(pl.UInt32)
-            yield scan_parquet(path).with_columns(row.alias("row"))
+            found.append(scan_parquet(path).with_columns(row.alias("row")))
+    return pl.concat(found).collect()
 
 
 def _lines(run: RunFolder, part: int) -> pl.DataFrame:
     """Lines whose hash lies in one range: of every joined file the batch that holds it."""
     if parts(run) == 1:
-        return pl.concat([pl.LazyFrame(schema=LINES), *_numbered_lines(run, 0)]).collect()
+        return _numbered_lines(run, 0)
     batches = []
-    for number in range(parts(run)):
-        with open_batches(_joined_file(run, number)) as file:
+    for name in joined_names(run):
+        with open_batches(_file(run, name)) as file:
             batches.append(file.get_batch(part))
     lines = pl.from_arrow(pa.Table.from_batches(batches))
     assert isinstance(lines, pl.DataFrame)
     return lines
 
 
-def _joined_file(run: RunFolder, number: int) -> Place:
-    return run.stage_file(STAGE, f"{JOINED}{number:05d}.arrow")
-
-
 @lru_cache(maxsize=1)
 def _repeated(run: RunFolder, identity: str) -> pl.DataFrame:
-    found = [read_parquet(run.stage_file(STAGE, f"{task}.parquet")) for task in part_names(run)]
+    found = [read_parquet(_file(run, task)) for task in part_names(run)]
     return pl.concat([pl.DataFrame(schema=REPEATED), *found]).sort("line")
 
 

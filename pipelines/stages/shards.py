@@ -17,7 +17,6 @@ from tokenization.mixtures import member_column
 from tokenization.shards import (
     GRADES,
     ROWS_A_BATCH,
-    TOKEN_COLUMNS,
     TOKENS_A_BATCH,
     coded,
     shard_name,
@@ -48,13 +47,11 @@ def shard_path(run: RunFolder, task: str) -> Place:
 
 def _settings(run: RunFolder, task: str) -> dict[str, Any]:
     mixture = run.recipe.mixtures[task.split("/")[0]]
-    told = {
+    return {
         "kind": mixture.kind,
         "shards": mixture.shards,
         "sources": [source.name for source in run.recipe.sources],
     }
-    # Shards of pairs that were written before both sides were counted are counted again.
-    return {**told, "counted": list(TOKEN_COLUMNS)} if mixture.kind == "preferences" else told
 
 
 @stage(
@@ -67,6 +64,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
     reads=lambda run, task: [Outputs(stage, ending=".arrow") for stage in (TOKENS, MERGE)],
     writes=lambda run, task: [shard_path(run, task)],
     settings=_settings,
+    version=2,  # both sides of pairs are counted
 )
 def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
     """Gather the rows of one shard from all partitions, in the order of their keys, batch by batch."""

@@ -116,7 +116,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_templates_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokenization.chat_template.PROBE_SECONDS", 3.0)
+    if name == "does not end":
+        monkeypatch.setattr("tokenization.chat_template.PROBE_SECONDS", 3.0)
     path = tmp_path / "template.jinja"
     path.write_text(HOSTILE[name])
     with pytest.raises(WrongCall) as error:

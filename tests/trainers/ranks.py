@@ -122,13 +122,6 @@ def train(
     assert status is None or ended == status, told
 
 
-def ratios(recipe: str, manifest: str, out: str) -> None:
-    """A search for ratios, within this process."""
-    from trainers.ratios.trials import load_ratios, search
-
-    list(search(*load_ratios(Path(recipe)), Path(manifest), Path(out)))
-
-
 def toys(config: str, manifest: str, out: str) -> None:
     """A stage whose objective looks at a frozen model, and whose batches are made between steps."""
     import torch

@@ -63,6 +63,7 @@ TALKS = [
     [("user", "μg/mL ≥ 10⁹ \U0001f489"), ("assistant", "1. one\n\n2. two")],
     [("user", "a b\nc"), ("assistant", '1. one; 2. two (tab, quote: "a")')],
 ]
+ENDS = ("llama3", "mistral")  # templates whose last mark is the end itself; the others write a line's end behind it
 TEXTS = ["Aspirin 81 mg\n每日一次", "The mitral valve has two leaflets."]
 
 
@@ -110,8 +111,6 @@ def test_transformers_makes_the_rows_of_the_shards(name: str, folders: Path) -> 
     marks = transformers.GenerationConfig.from_pretrained(str(at / "exported"))
     assert marks.eos_token_id == theirs.eos_token_id == rows_of(at / "run", "talks")[0][-1 if name in ENDS else -2]
 
-
-ENDS = ("llama3", "mistral")  # templates whose last mark is the end itself; the others write a line's end behind it
 
 RENDER = """
 import sys, uvloop
