@@ -14,7 +14,6 @@ Three ways, the last in `dedup.near_items`:
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -278,12 +277,14 @@ SENTENCE_END: Final = re.compile("。|！|？|[!?\n]".encode() + rb"|\.(?=" + _S
 def cut_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """The text without the sentences that the byte spans touch; the cost is that of both, not their product."""
     data = text.encode()
-    marks = [0, *(match.end() for match in SENTENCE_END.finditer(data)), len(data)]
-    pieces, position = [], 0
+    marks = (match.end() for match in SENTENCE_END.finditer(data))
+    pieces, kept, low, high = [], 0, 0, next(marks, len(data))
     for start, end in sorted(spans):
-        low = marks[bisect_right(marks, start) - 1]
-        high = marks[bisect_left(marks, min(end, len(data)))]
-        pieces.append(data[position : max(position, low)])
-        position = max(position, high)
-    pieces.append(data[position:])
+        while high <= start and high < len(data):
+            low, high = high, next(marks, len(data))
+        pieces.append(data[kept : max(kept, low)])
+        while high < min(end, len(data)):
+            high = next(marks, len(data))
+        kept = max(kept, high)
+    pieces.append(data[kept:])
     return b"".join(pieces).decode("utf-8", "ignore").strip()

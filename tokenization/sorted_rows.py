@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any, Final
 
@@ -78,18 +78,22 @@ def cuts(tokens: Numbers, rows: int, most: int) -> Iterator[tuple[int, int]]:
 
 
 class SortedRows(AbstractContextManager["SortedRows"]):
-    """A sorted file that is read batch by batch."""
+    """A sorted file that is read batch by batch; `member` names a column that says how often each row comes."""
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: Place, member: str | None = None) -> None:
         self._opened = ExitStack()
-        self._path = path
         self._last: tuple[int, pa.RecordBatch] | None = None
+        self._ends: dict[tuple[int, int], int] = {}
+        self.member = member
+        self.order_columns = ["key", "doc_id", "tokens", *([member] if member else [])]
         try:
             self._batches = self._opened.enter_context(open_batches(path))
             self.schema: pa.Schema = self._batches.schema
             # Of several batches only some columns are read where order is all that counts; one is read once.
-            several = self._batches.num_record_batches > 1
-            self._order: Any = self._opened.enter_context(self._some(["key"])) if several else self
+            self._order: Any = self
+            if self._batches.num_record_batches > 1:
+                numbers = [self.schema.get_field_index(name) for name in self.order_columns]
+                self._order = self._opened.enter_context(open_batches(path, numbers))
         except (OSError, pa.ArrowInvalid) as error:
             self._opened.close()
             raise CurateError(f"{path} cannot be read: {error}; delete it and run the same command again") from None
@@ -107,29 +111,25 @@ class SortedRows(AbstractContextManager["SortedRows"]):
         return range(start, max(start, stop))
 
     def _key(self, batch: int, row: int) -> int:
-        keys = self._order.get_batch(batch).column("key")
-        return int(keys[row % len(keys)].as_py())
+        """The first (row 0) or last (row -1) key of a batch; windows that adjoin ask for the same ones."""
+        if (batch, row) not in self._ends:
+            keys = self._order.get_batch(batch).column("key")
+            self._ends[batch, row] = int(keys[row % len(keys)].as_py())
+        return self._ends[batch, row]
 
-    def order(self, low: int, high: int, columns: Sequence[str]) -> pa.Table:
-        """Some columns of the rows between two keys, with their `batch` and `row`."""
+    def order(self, low: int, high: int) -> pa.Table:
+        """The `order_columns` of the rows between two keys, with their `batch` and `row`."""
         tables = []
-        between = self.batches_between(low, high)
-        if not between:
-            return pa.table({})
-        with nullcontext(self) if self._order is self else self._some(columns) as reader:
-            for number in between:
-                found = reader.get_batch(number)
-                keys = found.column("key").to_numpy()
-                start = int(np.searchsorted(keys, np.uint64(low)))
-                stop = len(keys) if high >= KEYS else int(np.searchsorted(keys, np.uint64(high)))
-                rows = np.arange(start, stop)
-                # Taken and not cut out: a slice would hold the whole batch, which Arrow makes room for.
-                taken = {name: found.column(name).take(pa.array(rows)) for name in columns}
-                tables.append(pa.table({**taken, "batch": np.full(stop - start, number, np.int64), "row": rows}))
-        return pa.concat_tables(tables)
-
-    def _some(self, columns: Sequence[str]) -> AbstractContextManager[Any]:
-        return open_batches(self._path, [self.schema.get_field_index(name) for name in columns])
+        for number in self.batches_between(low, high):
+            found = self._order.get_batch(number)
+            keys = found.column("key").to_numpy()
+            start = int(np.searchsorted(keys, np.uint64(low)))
+            stop = len(keys) if high >= KEYS else int(np.searchsorted(keys, np.uint64(high)))
+            rows = np.arange(start, stop)
+            # Taken and not cut out: a slice would hold the whole batch, which Arrow makes room for.
+            taken = {name: found.column(name).take(pa.array(rows)) for name in self.order_columns}
+            tables.append(pa.table({**taken, "batch": np.full(stop - start, number, np.int64), "row": rows}))
+        return pa.concat_tables(tables) if tables else pa.table({})
 
     def get_batch(self, batch: int) -> pa.RecordBatch:
         """One batch; the last is kept, since the next call mostly asks for it again."""
@@ -142,16 +142,11 @@ class SortedRows(AbstractContextManager["SortedRows"]):
         return pa.Table.from_batches([self.get_batch(batch)]).take(pa.array(rows))
 
 
-def merged(
-    files: Sequence[SortedRows], rows: int, tokens: int, *, member: str | None = None, low: int = 0, high: int = KEYS
-) -> Iterator[pa.Table]:
-    """Rows of sorted files between two keys, by key and id, in tables of at most `rows` rows and `tokens` tokens.
-
-    `member` names a column that says how often each row comes.
-    """
+def merged(files: Sequence[SortedRows], rows: int, tokens: int, low: int = 0, high: int = KEYS) -> Iterator[pa.Table]:
+    """Rows of sorted files between two keys, by key and id, in tables of at most `rows` rows and `tokens` tokens."""
     left: Numbers = np.zeros((4, 0), np.int64)
     for start, stop in _windows(files, low, high):
-        left = np.concatenate([left, _picked(files, start, stop, member)], axis=1)
+        left = np.concatenate([left, _picked(files, start, stop)], axis=1)
         *whole, rest = [*cuts(left[-1], rows, tokens)] or [(0, 0)]
         for first, last in whole:
             yield _gathered(files, left[:, first:last])
@@ -168,19 +163,18 @@ def _windows(files: Sequence[SortedRows], low: int, high: int) -> Iterator[tuple
     return itertools.pairwise(bounds)
 
 
-def _picked(files: Sequence[SortedRows], low: int, high: int, member: str | None) -> Numbers:
+def _picked(files: Sequence[SortedRows], low: int, high: int) -> Numbers:
     """The rows of one window, in order, each as often as it comes: file, batch of it, row of that, tokens (4, rows)."""
-    columns = ["key", "doc_id", "tokens", *([member] if member else [])]
     parts = []
     for number, one in enumerate(files):
-        table = one.order(low, high, columns)
+        table = one.order(low, high)
         if table.num_rows:
             parts.append(table.append_column("file", pa.array(np.full(table.num_rows, number))))
     if not parts:
         return np.zeros((4, 0), np.int64)
     table = pa.concat_tables(parts)
     order = pc.sort_indices(table.select(["key", "doc_id"]), ORDER).to_numpy()
-    if member:
+    if member := files[0].member:
         order = np.repeat(order, table.column(member).to_numpy()[order])
     return np.stack([table.column(name).to_numpy()[order] for name in ("file", "batch", "row", "tokens")])
 

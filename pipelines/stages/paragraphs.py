@@ -62,7 +62,8 @@ def _reads(run: RunFolder, task: str) -> list[Outputs]:
     if task.startswith(JOINED):
         number = int(task.removeprefix(JOINED))
         chosen = line_files(run)[number * PARTITIONS_A_TASK : (number + 1) * PARTITIONS_A_TASK]
-        return [Outputs(ANNOTATE, one.partition_name(at), LINE_HASHES) for one, at in chosen if one is run]
+        own = [Outputs(ANNOTATE, one.partition_name(at), LINE_HASHES) for one, at in chosen if one is run]
+        return [*own, Outputs(CLUSTER, ending=".parquet")]
     return [Outputs(ANNOTATE, ending=LINE_HASHES), Outputs(CLUSTER, ending=".parquet")]
 
 
@@ -81,7 +82,7 @@ def _reads(run: RunFolder, task: str) -> list[Outputs]:
         "rows": row_offsets(run)[-1],
         **earlier_prints(run),
     },
-    version=2,  # joined lines are Arrow
+    version=3,  # joined lines are Arrow, of documents that stay
 )
 def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
     """Repeated lines of one range of the hashes, documents that deduplication dropped left out; or files joined."""
@@ -89,12 +90,7 @@ def find_repeated(run: RunFolder, task: str) -> dict[str, Any]:
         return _join(run, task)
     wanted = run.recipe.dedup.paragraphs
     assert wanted is not None
-    dropped = pl.concat(
-        read_parquet(run.stage_file(CLUSTER, name)).filter(pl.col("dropped_by").is_not_null()).select("row")
-        for name in ("decisions.parquet", "replaced.parquet")
-    )
-    lines = _lines(run, int(task))
-    repeated = repeated_lines(lines.join(dropped, on="row", how="anti"), wanted.min_documents)
+    repeated = repeated_lines(_lines(run, int(task)), wanted.min_documents)
     write_parquet(_file(run, task), repeated)
     return {"lines": repeated.height}
 
@@ -115,16 +111,25 @@ def _join(run: RunFolder, task: str) -> dict[str, Any]:
 
 
 def _numbered_lines(run: RunFolder, number: int) -> pl.DataFrame:
-    """Lines of one group of partitions, with the numbers of their rows through all of them."""
+    """Lines of the documents that stay in one group of partitions, their rows numbered through all of them."""
     offsets = row_offsets(run)
     first = number * PARTITIONS_A_TASK
+    chosen = line_files(run)[first : first + PARTITIONS_A_TASK]
     found = [pl.LazyFrame(schema=LINES)]
-    for place, (one, at) in enumerate(line_files(run)[first : first + PARTITIONS_A_TASK], first):
+    for place, (one, at) in enumerate(chosen, first):
         path = one.stage_file(ANNOTATE, f"{one.partition_name(at)}{LINE_HASHES}")
         if path.exists():
             row = (pl.col("row").cast(pl.UInt64) + offsets[place]).cast(pl.UInt32)
             found.append(scan_parquet(path).with_columns(row.alias("row")))
-    return pl.concat(found).collect()
+    dropped = _dropped(run, offsets[first], offsets[first + len(chosen)])
+    return pl.concat(found).join(dropped, on="row", how="anti").collect()
+
+
+def _dropped(run: RunFolder, start: int, end: int) -> pl.LazyFrame:
+    """Rows of this range that deduplication dropped; only their row groups are read, since the tables are sorted."""
+    tables = scan_parquet([run.stage_file(CLUSTER, name) for name in ("decisions.parquet", "replaced.parquet")])
+    here = pl.col("row").is_between(start, end, closed="left")
+    return tables.filter(here & pl.col("dropped_by").is_not_null()).select("row")
 
 
 def _lines(run: RunFolder, part: int) -> pl.DataFrame:

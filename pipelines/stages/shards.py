@@ -74,9 +74,9 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
     names = {"source": [source.name for source in run.recipe.sources], "authority": list(GRADES)}
     path = shard_path(run, task)
     with ExitStack() as opened:
-        files = [opened.enter_context(SortedRows(one)) for one in merged_files(run)]
         member = member_column(mixture, component)
-        rows = merged(files, ROWS_A_BATCH, TOKENS_A_BATCH, member=member, low=low, high=high)
+        files = [opened.enter_context(SortedRows(one, member)) for one in merged_files(run)]
+        rows = merged(files, ROWS_A_BATCH, TOKENS_A_BATCH, low, high)
         return write_shard(path, (_of_kind(table, schema, names) for table in rows), schema)
 
 

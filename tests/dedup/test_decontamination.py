@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dedup.contamination_index import build_index, load_index, save_index
-from dedup.decontamination import cut_spans, find_items, flagged_only
+from dedup.decontamination import SENTENCE_END, cut_spans, find_items, flagged_only
 from schemas.benchmark import BenchmarkItem
 from schemas.errors import WrongCall
 from sources.benchmark_items import read_items
@@ -99,6 +102,19 @@ def test_spans_are_cut_at_sentences() -> None:
     assert cut.startswith("First sentence stays.")
     assert cut.endswith("Last sentence stays.")
     assert "nitroglycerin" not in cut
+
+
+@given(
+    st.lists(st.sampled_from(["word", " ", ". ", "3.5", "? ", "。", "心", "\n"]), min_size=1, max_size=30).map("".join),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 12)), max_size=5),
+)
+def test_every_sentence_that_a_span_touches_goes_and_no_other(text: str, places: list[tuple[int, int]]) -> None:
+    data = text.encode()
+    spans = [(start % len(data), min(start % len(data) + length, len(data))) for start, length in places]
+    ends = [0, *(match.end() for match in SENTENCE_END.finditer(data)), len(data)]
+    sentences = [(low, high) for low, high in itertools.pairwise(ends) if low < high]
+    kept = [data[a:b] for a, b in sentences if not any(start < b and a < end for start, end in spans)]
+    assert cut_spans(text, spans) == b"".join(kept).decode().strip()
 
 
 def test_an_index_survives_saving(tmp_path: Path) -> None:

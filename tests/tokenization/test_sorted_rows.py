@@ -90,8 +90,8 @@ def test_a_range_of_keys_is_gathered_from_files_in_batches_of_bounded_size(
         paths = [folder / f"{number}.arrow" for number in range(len(files))]
         for path, table in zip(paths, tables, strict=True):
             write_sorted(path, iter([table]), EMPTY)
-        sources = [opened.enter_context(SortedRows(path)) for path in paths]
-        batches = list(merged(sources, *limits, member="times", low=low, high=high))
+        sources = [opened.enter_context(SortedRows(path, "times")) for path in paths]
+        batches = list(merged(sources, *limits, low, high))
     wanted = [one for one in sorted_at_once(table_of(kept)) for _ in range(int(str(one["times"])))]
     wanted = [one for one in wanted if low <= int(str(one["key"])) < high]
     assert [one for batch in batches for one in batch.to_pylist()] == wanted
