@@ -35,9 +35,10 @@ sources: [{{name: all, files: "*.jsonl", source_type: literature, language: {lan
 steps: [{steps}]
 dedup: {{exact: false, minhash: {minhash}}}
 """
+# As datatrove's: punctuation counts as words, and what fails is not looked at again without its layout.
 STEPS = (
-    "gopher_repetition, {gopher_quality: {symbols_are_words: true}}, "
-    "{c4: {terminal_punctuation: false}}, fineweb_quality"
+    "gopher_repetition, {gopher_quality: {symbols_are_words: true, layout_counts: true}}, "
+    "{c4: {terminal_punctuation: false}}, {fineweb_quality: {layout_counts: true}}"
 )
 
 

@@ -10,12 +10,11 @@ import hashlib
 
 import polars as pl
 
-LAYOUT = r"[^\p{L}\p{N} ]|\p{Han}|\p{Hiragana}|\p{Katakana}"  # beside these white space says nothing
+from textcolumns.columns import TextColumn
+from textcolumns.squeezed import squeezed
 
 
 def exact_hashes(text: pl.Series) -> pl.Series:
     """128-bit BLAKE2b of each text, white space that is layout removed, in hexadecimal; shape (rows,)."""
-    words = text.fill_null("").str.strip_chars().str.replace_all(r"\s+", " ")
-    squeezed = words.str.replace_all(f"({LAYOUT}) ", "$1").str.replace_all(f" ({LAYOUT})", "$1").to_list()
-    hashes = [hashlib.blake2b(value.encode(), digest_size=16).hexdigest() for value in squeezed]
+    hashes = [hashlib.blake2b(one, digest_size=16).hexdigest() for one in squeezed(TextColumn(text))]
     return pl.Series("exact", hashes, dtype=pl.String)

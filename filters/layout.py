@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from filters.step import Batch, Outcome
+from textcolumns.characters import matching
+from textcolumns.columns import TextColumn
+from textcolumns.segment import LOWER, UPPER, count_cases
 
 CAPITALS: Final = 0.6  # share of capitals among cased letters from which a text is set in capitals
-ROW: Final = re.compile(r"^\s*\|?[^|\n]*\|[^\n]*$")
-ITEM: Final = re.compile(r"^\s*(?:[-*•·▪●]|\d{1,3}[.)、])\s+(.*)$")
+ITEM_MARKS: Final = "-*•·▪●"
+ITEM: Final = re.compile(rf"^\s*(?:[{ITEM_MARKS}]|\d{{1,3}}[.)、])\s+(.*)$")
 HEADING: Final = re.compile(r"^#{1,6}\s")
 SENTENCE_WORDS: Final = 5  # an item of so many words is a line of prose
 SENTENCE_IDEOGRAPHS: Final = 10
@@ -25,30 +31,39 @@ LEAST_PROSE: Final = 0.2  # of the characters of a text: with less of it the res
 LEAST_CHARACTERS: Final = 100
 
 
-def prose_of(text: str) -> str:
-    """The text in small letters where it is set in capitals, without rows of tables, and without marks of items."""
+def prose_of(text: pl.Series) -> pl.Series:
+    """Texts in small letters where they are set in capitals, without rows of tables, and without marks of items."""
+    return in_small_letters(pl.Series([_without_rows_and_marks(one) for one in text], dtype=pl.String))
+
+
+def _without_rows_and_marks(text: str) -> str:
     lines = []
     for line in text.split("\n"):
-        if ROW.match(line):
+        if "|" in line:
             continue
-        item = ITEM.match(line)
+        item = ITEM.match(line) if _may_begin_an_item(line) else None
         lines.append(item[1] if item and _is_sentence(item[1]) else line)
-    told = "\n".join(lines)
-    return str(in_small_letters(pl.Series([told]))[0])
+    return "\n".join(lines)
 
 
-def without_lists(text: str) -> str | None:
-    """The lines that are neither headings, items nor rows; None where they are too little of the text."""
-    lines = [line for line in text.split("\n") if not (ROW.match(line) or ITEM.match(line) or HEADING.match(line))]
+def without_lists(text: pl.Series) -> pl.Series:
+    """The lines that are neither headings, items nor rows; null where they are too little of the text."""
+    return pl.Series([_without_lists(one) for one in text], dtype=pl.String)
+
+
+def _without_lists(text: str) -> str | None:
+    written = text.split("\n")
+    lines = [line for line in written if not ("|" in line or _is_item(line) or HEADING.match(line))]
     told = "\n".join(lines).strip()
     enough = len(told) >= max(LEAST_CHARACTERS, LEAST_PROSE * len(text))
-    return told if enough and len(lines) < text.count("\n") + 1 else None
+    return told if enough and len(lines) < len(written) else None
 
 
 def in_small_letters(text: pl.Series) -> pl.Series:
     """Texts set in capitals in small letters, the others as they are."""
-    capitals, small = text.str.count_matches(r"\p{Lu}"), text.str.count_matches(r"\p{Ll}")
-    shout = (capitals > 20) & (capitals > CAPITALS * (capitals + small))
+    column = TextColumn(text)
+    capitals, small = count_cases(column.data, column.offsets, _cases()).T
+    shout = pl.Series((capitals > 20) & (capitals > CAPITALS * (capitals + small)))
     if not shout.any():
         return text
     return (
@@ -58,23 +73,34 @@ def in_small_letters(text: pl.Series) -> pl.Series:
     )
 
 
+@lru_cache(maxsize=1)
+def _cases() -> npt.NDArray[np.uint8]:
+    return np.where(matching(r"\p{Lu}"), UPPER, np.where(matching(r"\p{Ll}"), LOWER, 0)).astype(np.uint8)
+
+
 def second_look(
-    batch: Batch, reasons: pl.Series, changed: Callable[[str], str | None], again: Callable[[Batch], Outcome]
+    batch: Batch, reasons: pl.Series, changed: Callable[[pl.Series], pl.Series], again: Callable[[Batch], Outcome]
 ) -> pl.Series:
-    """Reasons without those of texts that pass once they are `changed`; None from it: nothing to look at."""
+    """Reasons without those of texts that pass once they are `changed`; null from it: nothing to look at."""
     failed = reasons.is_not_null().arg_true()
-    looked = ((row, old, changed(old)) for row, old in zip(failed, batch.text.gather(failed), strict=True))
-    rows = [(row, text) for row, old, text in looked if text and text != old]
-    if not rows:
+    old = batch.text.gather(failed)
+    new = changed(old)
+    differ = (new.ne(old) & new.ne("")).fill_null(False)
+    rows = failed.filter(differ)
+    if rows.is_empty():
         return reasons
-    frame = batch.frame[[row for row, _ in rows]].with_columns(
-        text=pl.Series([text for _, text in rows], dtype=pl.String)
-    )
-    told = again(Batch(frame)).reasons
-    passed = {
-        row for (row, _), why in zip(rows, told if told is not None else [None] * len(rows), strict=True) if why is None
-    }
-    return pl.Series(reasons.name, [None if at in passed else why for at, why in enumerate(reasons)], dtype=pl.String)
+    told = again(Batch(batch.frame[rows].with_columns(text=new.filter(differ)))).reasons
+    passed = rows if told is None else rows.filter(told.is_null())
+    return reasons.scatter(passed, None) if len(passed) else reasons
+
+
+def _may_begin_an_item(line: str) -> bool:
+    first = line.lstrip()[:1]
+    return first != "" and (first in ITEM_MARKS or first.isdecimal())
+
+
+def _is_item(line: str) -> bool:
+    return _may_begin_an_item(line) and ITEM.match(line) is not None
 
 
 def _is_sentence(words: str) -> bool:

@@ -135,8 +135,8 @@ def _of_member(draft: Draft, member: Blob) -> Draft:
 def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
     return {
         "id": document_id(source.name, file.uri, draft.place, _content_digest(draft)),
-        "text": without_surrogates(draft.text)[0],
-        "title": without_surrogates(draft.title)[0] if draft.title else None,
+        "text": draft.text,
+        "title": draft.title or None,
         "source": source.name,
         "source_type": source.source_type,
         "uri": draft.uri or file.uri,
@@ -183,8 +183,23 @@ def _frames(documents: list[dict[str, Any]], broken: list[Broken], source: Sourc
         }
         for one in broken
     ]
+    return _document_frame(documents), pl.DataFrame(rows, schema=QUARANTINE_COLUMNS)
+
+
+def _document_frame(documents: list[dict[str, Any]]) -> pl.DataFrame:
+    """Documents as a frame; where one holds lone surrogates, which no column can, they are replaced."""
     columns = {**READ_COLUMNS, **DECISION_COLUMNS}
-    return pl.DataFrame(documents, schema=columns), pl.DataFrame(rows, schema=QUARANTINE_COLUMNS)
+    try:
+        return pl.DataFrame(documents, schema=columns)
+    except UnicodeEncodeError:
+        return pl.DataFrame([_without_surrogates(one) for one in documents], schema=columns)
+
+
+def _without_surrogates(document: dict[str, Any]) -> dict[str, Any]:
+    cleaned = {name: without_surrogates(told) for name, told in document.items() if isinstance(told, str)}
+    count = sum(replaced for _, replaced in cleaned.values())
+    said = [{"step": "read", "what": "lone surrogates replaced", "count": count}] if count else []
+    return {**document, **{name: told for name, (told, _) in cleaned.items()}, "edits": document["edits"] + said}
 
 
 def _broken_member(member: Blob, reader: str, error: str, is_file: bool, file: InputFile) -> Broken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -27,7 +28,7 @@ def read_yaml(path: Place) -> Any:
     except UnicodeDecodeError as error:
         raise WrongCall(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
     try:
-        raw = YAML(typ="rt").load(text)
+        raw = _parsed(text)
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise WrongCall(f"{path}:{line}: {str(error.problem).splitlines()[0]}") from None
@@ -39,6 +40,12 @@ def read_yaml(path: Place) -> Any:
     if not isinstance(raw, dict):
         raise WrongCall(f"{path}:1: expected a mapping of keys, found {type(raw).__name__}")
     return raw
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Any:
+    """Parsed once a process, which takes a fifth of a second for a recipe; nobody writes into what is returned."""
+    return YAML(typ="rt").load(text)
 
 
 def validated(model: type[Model], raw: Any, path: Place) -> Model:

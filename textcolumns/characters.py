@@ -12,6 +12,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
 
 SYMBOL: Final = 0
 SPACE: Final = 1
@@ -21,6 +23,7 @@ DIGIT: Final = 4
 IDEOGRAPH: Final = 5
 
 TABLE_SIZE: Final = 0x33000
+SURROGATES: Final = (0xD800, 0xE000)
 
 # Scripts written without spaces between words: one character is one unit.
 UNSPACED_RANGES: Final = (
@@ -89,3 +92,18 @@ def _simplified(first: int, last: int) -> list[str]:
 
     written = OpenCC("t2s").convert("\n".join(map(chr, range(first, last + 1)))).split("\n")
     return [new if len(new) == 1 else chr(code) for code, new in enumerate(written, first)]
+
+
+@lru_cache(maxsize=8)
+def matching(pattern: str) -> npt.NDArray[np.bool_]:
+    """Whether each code point is matched by a class of polars' regular expressions, shape (TABLE_SIZE,).
+
+    A loop over this table decides as `pl.Series.str` does with the same class.
+    """
+    codes = np.concatenate([np.arange(SURROGATES[0]), np.arange(SURROGATES[1], TABLE_SIZE)])
+    bounds = np.concatenate([[0], np.cumsum(1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000))])
+    data = codes.astype("<u4").tobytes().decode("utf-32-le").encode()
+    characters = pl.Series(pa.LargeStringArray.from_buffers(len(codes), pa.py_buffer(bounds), pa.py_buffer(data)))
+    found = np.zeros(TABLE_SIZE, bool)
+    found[codes] = characters.str.contains(pattern).to_numpy()
+    return found

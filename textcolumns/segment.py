@@ -325,3 +325,23 @@ def count_codes(data, offsets, wanted):  # type: ignore[no-untyped-def]
                 if code == wanted[index]:
                     counts[row, index] += 1
     return counts
+
+
+UPPER: Final = 1
+LOWER: Final = 2
+
+
+@njit(cache=True)
+def count_cases(data, offsets, cases):  # type: ignore[no-untyped-def]
+    """Capitals and small letters of each text by a table of `UPPER` and `LOWER` over code points, shape (rows, 2)."""
+    rows = offsets.size - 1
+    counts = np.zeros((rows, 2), np.int64)
+    for row in range(rows):
+        at, end = offsets[row], offsets[row + 1]
+        while at < end:
+            code, width = decode(data, at, end)
+            at += width
+            case = cases[code] if code < TABLE_SIZE else 0
+            if case:
+                counts[row, case - 1] += 1
+    return counts

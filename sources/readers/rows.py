@@ -31,7 +31,7 @@ from schemas.prompt import Prompt
 from schemas.recipe import PreferenceForm, PromptForm, Source
 from sources.containers import CORRUPT, bomb_reason, seekable
 from sources.conversation_rows import from_row
-from sources.decoding import decode, detect, without_surrogates
+from sources.decoding import decode, detect
 from sources.draft import MAX_DOCUMENT_BYTES, Blob, Broken, Draft, sha256
 from sources.formats import LAST, reader
 from sources.pages.sheets import MergedRange, merged_ranges
@@ -110,22 +110,20 @@ class Rows:
         return [self._draft(row, raw, where, template, talk) for where, talk in zip(places, talks, strict=True)]
 
     def _draft(self, row: dict[str, Any], raw: bytes, place: str, template: str, talk: Talk | None) -> Draft:
-        text, replaced = without_surrogates(talk.text() if talk else _fill(template, row))
         title = _fill(self.source.title, row) if self.source.title else _cell(row, "title")
         told, said = told_by(row, self.source.columns)
-        draft = Draft(
-            text=text,
+        return Draft(
+            text=talk.text() if talk else _fill(template, row),
             raw_sha256=sha256(raw),
             place=place,
             uri=f"{self.blob.uri}#{place}",
-            title=without_surrogates(title)[0] if title else None,
+            title=title or None,
             identifiers=_identifiers(row),
             is_row=True,
             edits=tuple((what, 1) for what in said),
             **told,
             **_of_conversation(talk),
         )
-        return draft.with_edit("lone surrogates replaced", replaced) if replaced else draft
 
     def told(self, row: dict[str, Any], raw: bytes, place: str) -> list[Draft | Broken]:
         """The drafts of one row, or the row quarantined with the reason why there is none."""
@@ -169,15 +167,15 @@ def bounded_lines(stream: BinaryIO, limit: int = MAX_DOCUMENT_BYTES) -> Iterator
     """Lines with their number (from 1); a line longer than `limit` comes as None and is skipped."""
     number, held, skipping = 1, bytearray(), False
     while chunk := stream.read(LINE_CHUNK):
-        pieces = chunk.split(b"\n")
-        for index, piece in enumerate(pieces):
-            if not skipping:
-                held += piece
-            if len(held) > limit:
-                held, skipping = bytearray(), True
-            if index < len(pieces) - 1:
-                yield number, None if skipping else bytes(held)
-                number, held, skipping = number + 1, bytearray(), False
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            line = bytes(held + piece) if held else piece
+            yield number, None if skipping or len(line) > limit else line
+            number, held, skipping = number + 1, bytearray(), False
+        if not skipping:
+            held += rest
+        if len(held) > limit:
+            held, skipping = bytearray(), True
     if held or skipping:
         yield number, None if skipping else bytes(held)
 

@@ -6,10 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 from datasketch import MinHash
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dedup.exact import exact_hashes
 from dedup.minhash import MinHashConfig, band_hashes, jaccard_estimate, signatures
 from textcolumns.columns import TextColumn
+from textcolumns.squeezed import LAYOUT, squeezed
 
 WORDS = [f"w{number}" for number in range(5000)]
 
@@ -77,3 +80,17 @@ def test_exact_hash_ignores_white_space_that_is_layout() -> None:
     assert hashes[3] != hashes[4]
     assert hashes[5] == hashes[6]
     assert hashes[7] == hashes[8]
+
+
+@given(
+    st.lists(
+        st.text(
+            st.sampled_from("ab1 \n\t.-心の,é\u0301\u3000\u00a0\x00\x85²Ⅷ한ש\u2028\U0001f600")
+            | st.characters(exclude_categories=["Cs"])
+        )
+    )
+)
+def test_white_space_is_squeezed_as_polars_own_expressions_do(texts: list[str]) -> None:
+    words = pl.Series(texts, dtype=pl.String).str.strip_chars().str.replace_all(r"\s+", " ")
+    told = words.str.replace_all(f"({LAYOUT}) ", "$1").str.replace_all(f" ({LAYOUT})", "$1")
+    assert [bytes(one).decode() for one in squeezed(TextColumn(pl.Series(texts, dtype=pl.String)))] == told.to_list()

@@ -172,6 +172,15 @@ def test_a_broken_line_is_quarantined_alone(tmp_path: Path) -> None:
     assert {"step": "read", "what": "lone surrogates replaced", "count": 1} in documents["edits"][1].to_list()
 
 
+def test_lone_surrogates_are_replaced_in_every_column_and_said(tmp_path: Path) -> None:
+    rows = [{"text": GOOD}, {"text": GOOD, "publisher": "a\ud800", "title": "b\udfff", "licence": "c", "n": 1}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    documents, broken = read(tmp_path)
+    assert broken.is_empty()
+    assert documents.select("publisher", "title", "licence").row(1) == ("a\ufffd", "b\ufffd", "c")
+    assert documents["edits"][1].to_list() == [{"step": "read", "what": "lone surrogates replaced", "count": 2}]
+
+
 def test_a_huge_line_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
     with (tmp_path / "a.jsonl").open("wb") as handle:
         handle.write(json.dumps({"text": GOOD}).encode() + b"\n" + b'{"text": "')
