@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -55,5 +55,5 @@ class Rollout:
     trained: list[float] | None = None
 
     def row(self) -> dict[str, Any]:
-        """The columns."""
-        return asdict(self)
+        """The columns, the lists themselves: a batch has thousands of answers, which are not copied."""
+        return dict(vars(self))

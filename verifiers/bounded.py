@@ -15,7 +15,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -146,8 +146,16 @@ class Judges:
             self._free.put(process)
 
     def judge(self, questions: Sequence[Question]) -> Iterator[Verdict]:
-        """A verdict for each question, in order; none waits for more than its own bound."""
-        return self._threads.map(self._ask, questions)
+        """A verdict for each question, in order; none waits for more than its own bound.
+
+        What is asked several times in one call is judged once: samples of one prompt are often alike.
+        """
+        asked: dict[tuple[str, str, str, int], Future[Verdict]] = {}
+        keys = [(one.verifier, one.prompt, one.answer, id(one.reference)) for one in questions]
+        for key, one in zip(keys, questions, strict=True):
+            if key not in asked:
+                asked[key] = self._threads.submit(self._ask, one)
+        return (asked[key].result() for key in keys)
 
     def close(self) -> None:
         """End the processes."""

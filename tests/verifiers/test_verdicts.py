@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from curate.cli import main
 from schemas.errors import WrongCall
+from schemas.verdict import Verdict, failed
 from tests.conftest import REPOSITORY
 from verifiers.audit import Audit, bundled, read_cases
-from verifiers.bounded import Judges, Question
+from verifiers.bounded import Judges, Question, _Process
 from verifiers.verifier import VERIFIERS
 
 NAMES = ["calculation", "diagnosis", "exam", "exam_series", "format", "label", "medication", "tests"]
@@ -158,6 +159,22 @@ def test_a_part_of_the_letters_counts_only_where_the_recipe_says_so() -> None:
         verdict = verifier.judge("", "AC", verifier.read({"key": "ACD", "partial": partial}))
         assert verdict.state == state
     assert verifier.judge("", "ABC", verifier.read({"key": "ACD", "partial": True})).state == "wrong"
+
+
+def test_what_is_asked_several_times_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Question] = []
+
+    def ask(self: _Process, one: Question) -> Verdict:
+        asked.append(one)
+        return failed(one.answer)
+
+    monkeypatch.setattr(_Process, "ask", ask)
+    key, other = {"key": "A"}, {"key": "B"}
+    questions = [Question("exam", "Which?", answer, key) for answer in ("A", "B", "A", "A")]
+    with Judges(2) as judges:
+        told = [one.why for one in judges.judge([*questions, Question("exam", "Which?", "A", other)])]
+    assert told == ["A", "B", "A", "A", "A"]
+    assert sorted((one.answer, one.reference["key"]) for one in asked) == [("A", "A"), ("A", "B"), ("B", "A")]
 
 
 def test_what_takes_too_long_has_failed_and_the_next_is_judged() -> None:

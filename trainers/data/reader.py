@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +64,9 @@ class BatchReader:
     def close(self) -> None:
         """Stop reading ahead, and wait for it: a thread within torch at the end of a process aborts it."""
         self._stop.set()
+        with contextlib.suppress(queue.Empty):  # it may wait for room
+            while True:
+                self._queue.get_nowait()
         self._thread.join()
 
     def _fill(self) -> None:
@@ -73,18 +76,10 @@ class BatchReader:
             while not self._stop.is_set():
                 first = position + self._rank * micro
                 samples = [self.data[index % len(self.data)] for index in range(first, first + micro)]
-                self._put(collate(_alike(samples), *self._context))
+                self._queue.put(collate(_alike(samples), *self._context))
                 position += micro * ranks
         except BaseException as error:  # handed to the training thread, which raises it
-            self._put(error)
-
-    def _put(self, item: Any) -> None:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.2)
-                return
-            except queue.Full:
-                continue
+            self._queue.put(error)
 
 
 def _alike(samples: list[Sample]) -> list[Sample]:
