@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -35,7 +36,7 @@ class ParquetRows:
 
     def __enter__(self) -> ParquetRows:
         attempt = self._whole.__enter__()
-        schema = pl.DataFrame(schema=self._columns).to_arrow().schema
+        schema = _arrow_schema(tuple(self._columns.items()))
         few_values = [name for name in schema.names if name not in DISTINCT_COLUMNS]
         self._writer = pq.ParquetWriter(str(attempt), schema, compression=self._compression, use_dictionary=few_values)
         return self
@@ -43,8 +44,10 @@ class ParquetRows:
     def append(self, frame: pl.DataFrame) -> None:
         """Add rows as one row group."""
         if frame.height and self._writer is not None:
-            table = frame.select(list(self._columns)).cast(self._columns).to_arrow()  # type: ignore[arg-type]
-            self._writer.write_table(table.cast(self._writer.schema))
+            rows = frame.select(list(self._columns))
+            if rows.schema != self._columns:
+                rows = rows.cast(self._columns)  # type: ignore[arg-type]
+            self._writer.write_table(rows.to_arrow().cast(self._writer.schema))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -57,6 +60,11 @@ class ParquetRows:
                 self._whole.__exit__(type(failed), failed, failed.__traceback__)
                 raise
         self._whole.__exit__(kind, error, trace)
+
+
+@lru_cache(maxsize=32)  # dozens of columns, the same for every partition
+def _arrow_schema(columns: tuple[tuple[str, pl.DataType], ...]) -> pa.Schema:
+    return pl.DataFrame(schema=dict(columns)).to_arrow().schema
 
 
 def write_parquet(target: Place, frame: pl.DataFrame, **options: Any) -> None:

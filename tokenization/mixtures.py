@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from schemas.condition import Wanted, checked_expression
 from schemas.errors import CurateError, WrongCall
-from schemas.recipe import Component, Mixture
+from schemas.recipe import Mixture
 from tokenization.shards import shuffle_keys
 
 MAX_REPEATS: Final = 100.0
@@ -31,32 +32,63 @@ def members(frame: pl.DataFrame, mixtures: Mapping[str, Mixture], seed: int = 0)
         if frame.height
         else pl.Series([], dtype=pl.Float64)
     )
-    columns = []
-    for mixture_name, mixture in mixtures.items():
-        for component in mixture.components:
-            name = member_column(mixture_name, component.name)
-            found = _evaluated(frame, component, f"mixture '{mixture_name}', component '{component.name}'")
-            times = found["times"].fill_null(0.0).clip(0.0, MAX_REPEATS)
-            count = times.floor() + (chance < times - times.floor()).cast(pl.Float64)
-            member = found["member"].fill_null(False)
-            columns.append((count * member.cast(pl.Float64)).cast(pl.Int32).alias(name))
-    return pl.DataFrame(columns)
-
-
-def _evaluated(frame: pl.DataFrame, component: Component, told: str) -> pl.DataFrame:
-    """Of each row, whether it belongs to the component (`member`), and how often it comes (`times`)."""
-    asked = {"member": component.where, "times": component.repeat or "1"}
-    values = [_value(frame, text, name, told).alias(name) for name, text in asked.items()]
+    asked = tuple(
+        Asked(mixture, one.name, one.where, one.repeat or "1")
+        for mixture, wanted in mixtures.items()
+        for one in wanted.components
+    )
+    counts = [
+        _count(member, times, pl.lit(chance)).alias(member_column(one.mixture, one.component))
+        for one, (member, times) in zip(asked, _expressions(asked, tuple(frame.schema.items())), strict=True)
+    ]
     try:
-        return frame.with_columns(values).select(pl.col("member").cast(pl.Boolean), pl.col("times").cast(pl.Float64))
+        return frame.with_columns(counts).select(one.meta.output_name() for one in counts)
     except pl.exceptions.PolarsError as error:
-        raise CurateError(f"{told}: {str(error).splitlines()[0]}") from None
+        raise CurateError(f"{_first_wrong(frame, asked)}: {str(error).splitlines()[0]}") from None
 
 
-def _value(frame: pl.DataFrame, text: str, name: str, told: str) -> pl.Expr:
-    field = "where" if name == "member" else "repeat"
-    wanted: Wanted = "condition" if name == "member" else "number"
+class Asked(NamedTuple):
+    """What a component asks of a document, in SQL."""
+
+    mixture: str
+    component: str
+    where: str
+    repeat: str
+
+    def told(self) -> str:
+        """Where it stands in the recipe."""
+        return f"mixture '{self.mixture}', component '{self.component}'"
+
+
+def _count(member: pl.Expr, times: pl.Expr, chance: pl.Expr) -> pl.Expr:
+    """How often a document comes."""
+    often = times.cast(pl.Float64).fill_null(0.0).clip(0.0, MAX_REPEATS)
+    count = often.floor() + (chance < often - often.floor()).cast(pl.Float64)
+    return (count * member.cast(pl.Boolean).fill_null(False).cast(pl.Float64)).cast(pl.Int32)
+
+
+@lru_cache(maxsize=16)  # every partition asks the same
+def _expressions(
+    asked: tuple[Asked, ...], columns: tuple[tuple[str, pl.DataType], ...]
+) -> list[tuple[pl.Expr, pl.Expr]]:
+    """Whether a document belongs to each component, and how often it comes."""
+    known = dict(columns)
+    return [(_checked(one, "where", known, "condition"), _checked(one, "repeat", known, "number")) for one in asked]
+
+
+def _checked(one: Asked, field: str, columns: Mapping[str, pl.DataType], wanted: Wanted) -> pl.Expr:
+    text = str(getattr(one, field))
     try:
-        return checked_expression(text, frame.schema, wanted)
+        return checked_expression(text, columns, wanted)
     except WrongCall as error:
-        raise WrongCall(f"{told}: `{field}: {text}`: {error}") from None
+        raise WrongCall(f"{one.told()}: `{field}: {text}`: {error}") from None
+
+
+def _first_wrong(frame: pl.DataFrame, asked: Sequence[Asked]) -> str:
+    """The first component whose condition or number fails on these documents."""
+    for one, expressions in zip(asked, _expressions(tuple(asked), tuple(frame.schema.items())), strict=True):
+        try:
+            frame.select(told.alias(str(at)) for at, told in enumerate(expressions))
+        except pl.exceptions.PolarsError:
+            return one.told()
+    return asked[0].told()

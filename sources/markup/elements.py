@@ -101,7 +101,9 @@ def local(element: Any) -> str:
 
 def squeeze(text: str) -> str:
     """One line: white space collapsed."""
-    return SPACES.sub(" ", text).strip()
+    if "  " in text or "\n" in text or "\t" in text or "\r" in text or "\u00a0" in text:  # most texts hold none
+        text = SPACES.sub(" ", text)
+    return text.strip()
 
 
 def without_empty_brackets(text: str) -> str:

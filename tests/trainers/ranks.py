@@ -7,6 +7,7 @@ its arguments. Where a job fails its processes end, and the next call starts oth
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import socket
@@ -145,6 +146,53 @@ def toys(config: str, manifest: str, out: str) -> None:
     assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True)), "frozen is frozen"
     if is_first():
         Path(out, "seen.json").write_text(json.dumps(run.source.seen))
+    from megatron.core.num_microbatches_calculator import unset_num_microbatches_calculator
+
+    unset_num_microbatches_calculator()
+    stop_parallel()
+
+
+def left_while_saving(config: str, manifest: str, out: str) -> None:
+    """Training ends by an error while a save is under way; what the same process saves next is what the model holds."""
+    import torch
+    from megatron.core.dist_checkpointing.strategies import filesystem_async
+
+    from schemas.errors import CurateError
+    from schemas.manifest import load_manifest
+    from trainers.loop.checkpoint import checkpoint_folder, save_weights
+    from trainers.loop.experiment import Experiment, Hook, Step
+    from trainers.loop.stopping import StopSignals
+    from trainers.model.saved_weights import SavedWeights
+    from trainers.parallel.groups import is_first, start_parallel, stop_parallel
+    from trainers.stage import load_stage
+    from trainers.start import find_start
+    from trainers.train import experiment
+
+    class Fails(Hook):
+        def after(self, run: Experiment, step: Step) -> None:
+            if step.number == 2:
+                raise CurateError("it fails here")
+
+    loaded, told = load_stage(Path(config)), load_manifest(Path(manifest))
+    start_parallel(loaded)
+    run = experiment(loaded, told, Path(manifest), Path(out), find_start(loaded, told), None, True, StopSignals())
+    run.hooks = [*run.hooks, Fails()]
+    with contextlib.suppress(CurateError):
+        run.train()
+    assert run.position.step == 2
+    if torch.distributed.get_world_size() == 1:
+        assert checkpoint_folder(Path(out), 2).is_dir(), "alone, what was under way is finished"
+    time.sleep(0.3)
+    assert filesystem_async._get_write_results_queue().empty(), "the next save would take it for its own"
+    folder = Path(out) / "weights"
+    if is_first():
+        folder.mkdir()
+    torch.distributed.barrier()
+    save_weights(run.model, folder)
+    if is_first():
+        saved = SavedWeights(folder)
+        for name in ("embedding.word_embeddings.weight", "decoder.final_layernorm.weight"):
+            assert torch.equal(saved.read(name), dict(run.model[0].module.named_parameters())[name]), name
     from megatron.core.num_microbatches_calculator import unset_num_microbatches_calculator
 
     unset_num_microbatches_calculator()

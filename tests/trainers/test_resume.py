@@ -96,6 +96,13 @@ def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_sam
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
 
 
+@pytest.mark.parametrize("world", [1, 2])
+def test_a_save_that_was_left_says_nothing_of_the_next(corpus: Path, tmp_path: Path, world: int) -> None:
+    recipe = stage(tmp_path, "left", f"data: {world}", SHORT, ("every: 8", "every: 2"))
+    told = {"config": str(recipe), "manifest": str(corpus), "out": str(tmp_path / "out")}
+    run(world, [("left_while_saving", told)])
+
+
 def test_ctrl_c_saves_on_every_rank_before_the_end(corpus: Path, tmp_path: Path) -> None:
     recipe, out = stage(tmp_path, "interrupted", "data: 2", ("steps: 20", "steps: 2000")), tmp_path / "model"
     process = called("train", recipe, "--manifest", corpus, "--out", out, cwd=REPOSITORY, new_session=True)

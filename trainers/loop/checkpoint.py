@@ -8,6 +8,7 @@ renamed once all writers of all ranks are done.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +102,18 @@ class Checkpoints:
     def finish(self) -> None:
         """Wait for the save under way."""
         self._finalize(blocking=True)
+
+    def give_up(self) -> None:
+        """Leave no writer behind where training has failed: alone the save is finished, else only its end is awaited.
+
+        Other ranks may be elsewhere, so that nothing is asked of them.
+        """
+        if torch.distributed.get_world_size() == 1:
+            with contextlib.suppress(CurateError):
+                self.finish()
+        while self.queue.async_calls:
+            self.queue.async_calls.popleft().async_caller.close()
+        self._under_way = None
 
     def _finalize(self, blocking: bool) -> None:
         if self._under_way is None:

@@ -59,7 +59,8 @@ def change_megatron() -> None:
     """Put the functions of this file in the place of Megatron's."""
     # Megatron's unfused rotation makes five passes and two copies where ours makes two.
     attention.apply_rotary_pos_emb = rotate
-    # Megatron starts this queue by spawning, which imports the whole trainer again.
+    # Megatron starts this queue by spawning, which imports the whole trainer again, and has one for all saves: what a
+    # save that was given up leaves in it would be taken for the table of contents of the next.
     filesystem_async._get_write_results_queue = _results_queue
     # Megatron clones each tensor that is a part of a larger memory; the writer is forked, and keeps what was.
     MCoreSavePlanner.resolve_data = _resolved_without_copy
@@ -70,8 +71,12 @@ def change_megatron() -> None:
 
 
 @lru_cache(maxsize=1)
+def _manager() -> Any:
+    return multiprocessing.get_context("fork").Manager()
+
+
 def _results_queue() -> Any:
-    return multiprocessing.get_context("fork").Manager().Queue()
+    return _manager().Queue()
 
 
 _resolve_data = MCoreSavePlanner.resolve_data

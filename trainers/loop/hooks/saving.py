@@ -37,3 +37,7 @@ class Saving(Hook):
         """Wait for the last save."""
         self.saves.finish()
         assert self.saved == run.position.step
+
+    def close(self, run: Experiment) -> None:
+        """No writer goes on after its run."""
+        self.saves.give_up()
