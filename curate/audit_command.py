@@ -10,7 +10,7 @@ import click
 import polars as pl
 
 from curate.page import page_of
-from curate.terminal import json_line
+from curate.terminal import json_line, print_frame
 from schemas.errors import WrongCall
 from storage.publishing import write_text
 from tokenization.shards import shuffle_keys
@@ -46,18 +46,30 @@ def audit_command() -> None:
 )
 @click.option("--seed", default=17, show_default=True, help="Which ones.")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="The page (default: RUN_DIR/audit-privacy.html).")
-@click.option("--json", "as_json", is_flag=True, help="Print the sample as JSON lines instead.")
-def privacy_command(run_dir: Path, sample: int, seed: int, target: Path | None, as_json: bool) -> None:
+@click.option(
+    "--words", is_flag=True, help="Print instead which words were taken out often, read again from the raw files."
+)
+@click.option("--more-than", type=click.IntRange(0), default=3, show_default=True, help="With --words: how often.")
+@click.option("--json", "as_json", is_flag=True, help="Print the sample, or the words, as JSON lines instead.")
+def privacy_command(
+    run_dir: Path, sample: int, seed: int, target: Path | None, words: bool, more_than: int, as_json: bool
+) -> None:
     """A page of redactions in their context, and of what may have been missed, to confirm one by one.
 
     The page holds no original: that is kept nowhere. The reviewer's answers are saved from the page
     as JSON; the share of right marks, and of suspicious places that are harmless, is shown on it.
+    With --words the originals are read again from the raw files and printed, with the phrases they
+    stood in: a drug that was taken for a name is seen at a glance. What is printed identifies persons.
 
     \b
     Examples:
       curate audit privacy runs/medical --sample 100
       curate audit privacy runs/medical --json | head
+      curate audit privacy runs/medical --words --more-than 10
     """
+    if words:
+        _print_words(run_dir, more_than, as_json)
+        return
     marks, suspects = audit_sample(run_dir, sample, seed)
     if as_json:
         for one in [*marks, *suspects]:
@@ -67,6 +79,24 @@ def privacy_command(run_dir: Path, sample: int, seed: int, target: Path | None, 
     path = target or run_dir / "audit-privacy.html"
     write_text(path, template.render(run=run_dir.name, marks=marks, suspects=suspects))
     click.echo(path)
+
+
+def _print_words(run_dir: Path, more_than: int, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from curate.audit_words import words_taken_out
+
+    columns = (TextColumn("raw files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("raw files", total=None)
+        found = words_taken_out(run_dir, more_than, lambda at, every: progress.update(task, completed=at, total=every))
+    rows = [word.told() for word in found]
+    if not rows:
+        click.echo(f"no word was taken out more than {more_than} times", err=True)
+        return
+    phrases = [" | ".join(row["phrases"]) for row in rows]
+    print_frame(pl.DataFrame(rows) if as_json else pl.DataFrame(rows).with_columns(phrases=pl.Series(phrases)), as_json)
 
 
 def audit_sample(run_dir: Path, sample: int, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

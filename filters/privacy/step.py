@@ -6,8 +6,8 @@ of the Chinese rules on personal information (GB/T 35273-2020, annex A): see `sp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ from filters.privacy.lexicon import Lexicon, load_lexicon
 from filters.privacy.model import load_proposer, second_opinion
 from filters.privacy.names import again, is_chinese_name, name_finders
 from filters.privacy.places import FINDERS as PLACES
-from filters.privacy.spans import PRIORITY, Span, marked, shadow
+from filters.privacy.spans import PRIORITY, Span, marked, settled, shadow
 from filters.step import Batch, Outcome, step
 
 # Texts about one person; pages anyone may have written; everything else was published.
@@ -130,13 +130,40 @@ def phi(
     document keeps what it takes out. `model` is the folder of a Hugging Face token classifier, asked as
     well: in personal texts what either finds is taken out, in public ones names that both find.
     """
-    words = load_lexicon(lexicon)
     counts = {kind: np.zeros(len(batch), np.int64) for kind in PRIORITY}
-    types = batch.frame["source_type"]
+    rows = batch.frame.select("title", "text", *BESIDE).to_dicts()
+    changed: list[dict[str, str]] = [{} for _ in rows]
+    for row, (parts, names, spans) in enumerate(_searched(batch, dates, personal, public, lexicon, model)):
+        if not spans:
+            continue
+        whole, found = marked(BETWEEN.join(parts), spans)
+        told = whole.split(BETWEEN)
+        changed[row] = columns_beside(rows[row], list(zip(names, told[2:], strict=True)))
+        rows[row]["title"] = told[0] if rows[row]["title"] is not None else None
+        rows[row]["text"] = told[1]
+        for kind, number in found.items():
+            counts[kind][row] += number
+    columns = {name: pl.Series(name, [row[name] for row in rows], dtype=pl.String) for name in ("title", "text")}
+    for name in sorted({name for one in changed for name in one}):
+        values = [one.get(name, row[name]) for one, row in zip(changed, rows, strict=True)]
+        columns[name] = pl.Series(name, values, dtype=pl.String)
+    return Outcome(columns=columns, edits={kind: found for kind, found in counts.items() if found.any()})
+
+
+def _searched(
+    batch: Batch,
+    dates: Treatment,
+    personal: Sequence[str],
+    public: Sequence[str],
+    lexicon: str | None,
+    model: str | None,
+) -> Iterator[tuple[list[str], list[str], list[Span]]]:
+    """Of each document its parts (title, text, what stands beside), names of those beside, and spans over all parts."""
+    words = load_lexicon(lexicon)
     levels: list[Level] = [
-        "personal" if one in personal else "public" if one in public else "published" for one in types
+        "personal" if one in personal else "public" if one in public else "published"
+        for one in batch.frame["source_type"]
     ]
-    ids = batch.frame["id"].to_list()
     rows = batch.frame.select("title", "text", *BESIDE).to_dicts()
     beside = [parts_beside(row) for row in rows]
     # A document is one: a name that its title tells is a name in its text and in its file's name, under one mark.
@@ -148,27 +175,37 @@ def phi(
         BETWEEN.join([*one[:2], *(spaced(text) if name == PLACE_COLUMN else text for name, text in parts)])
         for one, parts in zip(documents, beside, strict=True)
     ]
-    changed: list[dict[str, str]] = [{} for _ in rows]
-    for row, spans in enumerate(find_identifiers(looked_at, ids, levels, dates, words, model)):
-        title = documents[row][0]
-        if levels[row] == "personal" and is_chinese_name(title, words):
-            spans = [*spans, Span(0, len(title), "NAME")]
-        spans = _within(spans, documents[row], [name for name, _ in beside[row]])
-        if not spans:
-            continue
-        whole, found = marked(BETWEEN.join(documents[row]), spans)
-        told = whole.split(BETWEEN)
-        named = [(name, text) for (name, _), text in zip(beside[row], told[2:], strict=True)]
-        changed[row] = columns_beside(rows[row], named)
-        rows[row]["title"] = told[0] if rows[row]["title"] is not None else None
-        rows[row]["text"] = told[1]
-        for kind, number in found.items():
-            counts[kind][row] += number
-    columns = {name: pl.Series(name, [row[name] for row in rows], dtype=pl.String) for name in ("title", "text")}
-    for name in sorted({name for one in changed for name in one}):
-        values = [one.get(name, row[name]) for one, row in zip(changed, rows, strict=True)]
-        columns[name] = pl.Series(name, values, dtype=pl.String)
-    return Outcome(columns=columns, edits={kind: found for kind, found in counts.items() if found.any()})
+    found = find_identifiers(looked_at, batch.frame["id"].to_list(), levels, dates, words, model)
+    for parts, of_row, level, spans in zip(documents, beside, levels, found, strict=True):
+        names = [name for name, _ in of_row]
+        if level == "personal" and is_chinese_name(parts[0], words):
+            spans = [*spans, Span(0, len(parts[0]), "NAME")]
+        yield parts, names, _within(spans, parts, names)
+
+
+class TakenOut(NamedTuple):
+    """What a mark of `phi` stands for, and between which words it stood."""
+
+    kind: str
+    words: str
+    before: str
+    after: str
+
+
+def taken_out(batch: Batch, context: int = 40, **parameters: Any) -> list[list[TakenOut]]:
+    """Of each document what `phi` with these parameters takes out of its title and text; for those who may see it."""
+    asked = {"dates": "year", "personal": PERSONAL_TYPES, "public": PUBLIC_TYPES, "lexicon": None, "model": None}
+    told = []
+    for parts, _, spans in _searched(batch, **{**asked, **parameters}):
+        whole = BETWEEN.join(parts)
+        seen = settled([span for span in spans if span.end <= len(BETWEEN.join(parts[:2]))])
+        told.append([_with_context(whole, one, context) for one in seen])
+    return told
+
+
+def _with_context(whole: str, span: Span, context: int) -> TakenOut:
+    before, after = whole[max(0, span.start - context) : span.start], whole[span.end : span.end + context]
+    return TakenOut(span.kind, whole[span.start : span.end], before.rpartition(BETWEEN)[2], after.partition(BETWEEN)[0])
 
 
 def _within(spans: Sequence[Span], parts: Sequence[str], names: Sequence[str]) -> list[Span]:

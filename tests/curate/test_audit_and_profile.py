@@ -109,6 +109,22 @@ def test_the_audit_shows_marks_in_context(run: Path) -> None:
         audit_sample(run / "stages", 5, 1)
 
 
+def test_words_that_were_taken_out_often_are_shown_with_their_phrases(run: Path, tmp_path: Path) -> None:
+    rows = [
+        json.loads(line)
+        for line in curate("audit", "privacy", run, "--words", "--more-than", 1, "--json").stdout.splitlines()
+    ]
+    told = {one["word"]: one for one in rows}
+    assert (told["Zebulon Quackenbush"]["times"], told["Zebulon Quackenbush"]["documents"]) == (4, 2)  # in titles too
+    assert any("Patient name: ⟦Zebulon Quackenbush⟧" in phrase for phrase in told["Zebulon Quackenbush"]["phrases"])
+    assert [one["times"] for one in rows] == sorted((one["times"] for one in rows), reverse=True)
+    assert "⟦" in curate("audit", "privacy", run, "--words", "--more-than", 0).stdout
+    quiet = curate("audit", "privacy", run, "--words", "--more-than", 99)
+    assert (quiet.stdout, "more than 99 times" in quiet.stderr) == ("", True)
+    assert "Quackenbush" not in everything(run), "what is printed is kept nowhere"
+    assert "no folder of a run" in curate("audit", "privacy", tmp_path, "--words", status=2).stderr
+
+
 def test_the_profile_counts_every_part(run: Path) -> None:
     rows = {row["part"]: row for row in profile_of(run)}
     assert {"read letters", "step phi", "step length", "fingerprints", "write corpus", "tokenize"} <= set(rows)

@@ -1,0 +1,108 @@
+"""Words that a run took out often, and in what phrases: a drug that was taken for a name is seen at a glance.
+
+A run keeps no original. They are read again from its raw files, and go where the reviewer asks for them alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from filters.privacy.step import TakenOut, taken_out
+from filters.step import Batch
+from pipelines.run_folder import RunFolder
+from pipelines.steps import run_steps
+from schemas.condition import row_expression
+from schemas.errors import WrongCall
+from sources.inputs import InputFile, check_unchanged
+from sources.reading import read_frames
+from storage.places import place
+
+MOST_PHRASES: Final = 5
+STEP: Final = "phi"
+
+
+@dataclass
+class Word:
+    """A word of one class, how often it was taken out, of how many documents, and between which words."""
+
+    kind: str
+    word: str
+    times: int = 0
+    documents: int = 0
+    phrases: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def told(self) -> dict[str, Any]:
+        """As a line of JSON."""
+        phrases = [f"{before}⟦{self.word}⟧{after}" for (before, after), _ in self.phrases.most_common(MOST_PHRASES)]
+        return {
+            "class": self.kind,
+            "word": self.word,
+            "times": self.times,
+            "documents": self.documents,
+            "phrases": phrases,
+        }
+
+
+def words_taken_out(
+    run_dir: Path, more_than: int, told: Callable[[int, int], None] = lambda done, files: None
+) -> list[Word]:
+    """Words that were taken out more often than this, the most frequent first; `told` hears of files read, and of all.
+
+    Raises:
+        WrongCall: where the run has no step `phi`, or a raw file is gone or was changed since.
+    """
+    folder = place(str(run_dir))
+    if not (folder / "plan.json").exists():
+        raise WrongCall(f"{run_dir} is no folder of a run")
+    run = RunFolder(folder)
+    if not any(step.kind.name == STEP for step in run.edits):
+        raise WrongCall(f"the recipe of {run_dir} has no step `{STEP}`: nothing was taken out")
+    files = [file for partition in run.plan.partitions for file in partition]
+    found: dict[tuple[str, str], Word] = {}
+    done = 0
+    for source, of_source in groupby(files, key=lambda file: file.source):
+        for file in of_source:
+            for of_document in _of_file(run, source, file):
+                _count(found, of_document)
+            done += 1
+            told(done, len(files))
+    often = [word for word in found.values() if word.times > more_than]
+    return sorted(often, key=lambda word: (-word.times, word.word, word.kind))
+
+
+def _of_file(run: RunFolder, source: str, file: InputFile) -> Iterator[list[TakenOut]]:
+    """What each step `phi` of the run takes out of each document of a file."""
+    wanted = next(one for one in run.recipe.sources if one.name == source)
+    check_unchanged(file)
+    for frame, _ in read_frames(file, wanted):
+        for at, step in enumerate(run.edits):
+            if step.kind.name != STEP:
+                continue
+            before = run_steps(frame.drop("dropped_by", "drop_reason", strict=False), run.edits[:at])
+            if step.where is not None:
+                before = before.filter(row_expression(step.where).cast(pl.Boolean).fill_null(False))
+            if before.height:
+                yield from taken_out(Batch(before), **step.parameters)
+
+
+def _count(found: dict[tuple[str, str], Word], of_document: list[TakenOut]) -> None:
+    seen = set()
+    for one in of_document:
+        key = (one.kind, one.words.casefold())
+        word = found.setdefault(key, Word(one.kind, one.words))
+        word.times += 1
+        word.documents += key not in seen
+        seen.add(key)
+        word.phrases[(_line(one.before), _line(one.after))] += 1
+
+
+def _line(text: str) -> str:
+    return re.sub(r"[\s\x00]+", " ", text)
