@@ -138,7 +138,10 @@ AFTER_EPONYM: Final = re.compile(
     r"tube|bandage|splint|fracture|tumou?r|an(?:a)?emia|duct|space|line|tract|bod(?:y|ies)|ring|plaque|rash|spots?|gland|equation|formula|curve|"
     r"stain|agar|medium|antigen|factor|receptor|protocol|regimen|hypothesis|principle|ligament|foramen|canal|valve|fever|oedema|edema|"
     r"[Gg]rass|[Ff]ir|[Tt]ree|[Pp]ine|[Hh]ospital|[Uu]niversity|College|Clinic|Institute|Foundation|Press|Today|Journal|Review|Award|Prize|Lecture|"
-    r"Study|Trial|Inc|Ltd|Pharma\w*|Laborator\w+|Company|Corporation)(?![a-z])"
+    r"Study|Trial|Inc|Ltd|Pharma\w*|Laborator\w+|Company|Corporation|Infirmary|Hospice|"
+    r"(?:(?:General|Memorial|Community|County|City|Regional|District|Royal|National|Central|Children['’]s|Women['’]s|Veterans|Medical|Health|"
+    r"Cancer|Heart|Eye|Research|Teaching|University|Public)\s){1,2}(?:Hospital|Clinic|Cent(?:er|re)|Infirmary|Institute|School|System|College)"
+    r")(?![a-z])"
 )
 
 

@@ -68,6 +68,22 @@ def test_what_belongs_to_medicine_stays(text: str) -> None:
     assert deidentify(text) == (text, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("With kind regards, Dr Sample\nSample General Hospital, Cardiology", "Sample General Hospital"),
+        ("Mrs Turner was seen at Turner Memorial Hospital.", "Turner Memorial Hospital"),
+        ("Dr Graves wrote.\nGraves Regional Medical Center", "Graves Regional Medical Center"),
+        ("Mr Wilson came from Wilson Children’s Hospital.", "Wilson Children’s Hospital"),
+        ("Dr Hume called from the Hume Infirmary.", "Hume Infirmary"),
+    ],
+)
+def test_an_institution_that_bears_a_name_stays(text: str, stays: str) -> None:
+    told, counts = deidentify(text)
+    assert stays in told
+    assert counts["NAME"] == 1
+
+
 def test_marks_are_consistent_within_a_document() -> None:
     text = "Patient: Jane Doe. Her husband: Mark Roe. Jane Doe was told; Doe agreed. Mr Roe drove."
     cleaned, counts = deidentify(text)
