@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
 from filters.privacy.finder import Finder, Search, each_match
 from filters.privacy.lexicon import Lexicon, is_medical, ordinary_words
+from filters.privacy.name_forms import FULL, LAST_FIRST, LOW, TOKEN, UPPER
 from filters.privacy.spans import Span
 from filters.privacy.tables import HINT as TABLE_HINT
 from filters.privacy.tables import find_cells
+from filters.privacy.titles import behind_one_title, behind_titles
 
 HAN: Final = r"\u4e00-\u9fff"
 # What a form calls the person whose name follows, with a colon.
@@ -82,14 +84,6 @@ FIELD_WORDS: Final = frozenset(
     ]
 )
 
-# Letters of names, of Latin and its extensions.
-UP: Final = "A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŖŘŚŞŠŢŤŪŮŰŲŹŻŽȘȚ"
-LOW: Final = "a-zß-öø-ÿāăąćĉċčďđēėęěğģīįıķĺļľłńņňōőœŕŗřśşšţťūůűųźżžșț"
-TOKEN: Final = rf"(?:(?:Mc|Mac|O'|O’|D'|De|Di|Van|Von|La|Le)?[{UP}][{LOW}]+(?:[-'’][{UP}]?[{LOW}]+)*|[{UP}]\.)"
-PARTICLE: Final = r"(?:(?:van|von|de|der|den|di|da|la|le|bin|al|el) )?"
-FULL: Final = rf"{TOKEN}(?:[ ]{{1,2}}{PARTICLE}{TOKEN}){{0,3}}"
-LAST_FIRST: Final = rf"{TOKEN}, {TOKEN}(?: {TOKEN})?"
-UPPER: Final = rf"[{UP}]{{2,}}(?:[-'][{UP}]+)?,?[ ][{UP}]{{2,}}(?:[ ][{UP}]\.?)?|[{UP}]{{4,}}(?![{LOW}{UP}\d])"
 LABEL_EN: Final = (
     r"(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:'s)?\s?(?:[Ff]ull\s)?(?:[Nn]ame|NAME)?|(?:[Ff]ull\s|[Ff]irst\s|[Ll]ast\s|[Mm]aiden\s|[Ll]egal\s)?(?:[Nn]ame|NAME)|[Ss]urname|"
     r"[Aa]ttending(?:\s[Pp]hysician)?|[Pp]hysician|[Pp]rovider|[Ss]urgeon|[Aa]naesthetist|[Aa]nesthesiologist|[Nn]urse|[Cc]onsultant|[Rr]eferr(?:ed\sby|ing\s(?:[Pp]hysician|[Dd]octor))|"
@@ -105,9 +99,6 @@ OF_THINGS: Final = re.compile(
 )
 LABELLED_EN: Final = re.compile(
     rf"(?<![A-Za-z])(?:{LABEL_EN})[ ]?(?::|#)[ ]{{0,4}}(?:(?:Mr|Mrs|Ms|Miss|Dr|Prof)\.?[ ])?(?P<name>{LAST_FIRST}|{FULL}|{UPPER})"
-)
-HONORIFIC: Final = re.compile(
-    rf"(?<![A-Za-z])(?:(?i:Mr|Mrs|Ms|Mx|Dr|Drs)|Miss|Prof)\.?\s{{1,2}}(?P<name>{FULL}|[{UP}]{{3,}}(?:[-'][{UP}]+)?(?: [{UP}]{{3,}})?)"
 )
 # Titles that are words as well: what follows must read as a name by itself.
 WORD_TITLE: Final = re.compile(rf"(?<![A-Za-z])(?:Professor|Doctor|Nurse|Sister|Sir)\s{{1,2}}(?P<name>{FULL})")
@@ -187,6 +178,18 @@ def _told_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) -
     return find
 
 
+def _titled_en(find_all: Callable[[str, int, int], Iterator[tuple[int, str]]], lexicon: Lexicon) -> Search:
+    """Names behind titles, whatever the name is."""
+
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        for start, name in find_all(text, low, high):
+            length = _english_length(name, lexicon, titled=True)
+            if length and not AFTER_EPONYM.match(text, start + length):
+                yield Span(start, start + length, "NAME")
+
+    return find
+
+
 def _small_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) -> Search:
     """Names in small letters; without a title the first word must be a first name: my name is not important."""
 
@@ -228,7 +231,8 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
             _told_en(LABELLED_EN, lexicon),
         ),
         Finder(rf"(?:{LABEL_EN})\s?[:#]", _told_en(LABELLED_EN, lexicon), "public"),
-        Finder(r"(?i)(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof)\.?\s", _told_en(HONORIFIC, lexicon, titled=True), "public"),
+        Finder(r"(?i)(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof)\.?\s", _titled_en(behind_titles, lexicon), "public"),
+        Finder(r"(?:Drs|Profs|Messrs|Doctors|Professors)\.?\s", _titled_en(behind_one_title, lexicon), "public"),
         Finder(r"(?:Professor|Doctor|Nurse|Sister|Sir)\s", _told_en(WORD_TITLE, lexicon), "public"),
         Finder(TABLE_HINT, find_cells, "public"),
         Finder(

@@ -84,6 +84,38 @@ def test_an_institution_that_bears_a_name_stays(text: str, stays: str) -> None:
     assert counts["NAME"] == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Prof. Dr. Jan Wenske spoke.", "Prof. Dr. [NAME] spoke."),
+        ("Prof. Dr. med. Jan Wenske, Dr. rer. nat. Anna Kohl", "Prof. Dr. med. [NAME], Dr. rer. nat. [NAME_2]"),
+        ("Drs. Anderson, Dobkin, and Gorry report", "Drs. [NAME], [NAME_2], and [NAME_3] report"),
+        ("Professors Hall and Oates met.", "Professors [NAME] and [NAME_2] met."),
+        ("Mr Justice Holroyde sat.", "Mr Justice [NAME] sat."),
+        (
+            "Dr. Ing said so; MR. Manning agreed.",
+            "Dr. [NAME] said so; MR. [NAME_2] agreed.",
+        ),
+        ("MR WILSON was seen, then MR Wilson left.", "MR [NAME] was seen, then MR [NAME] left."),
+    ],
+)
+def test_whoever_stands_behind_titles_goes(text: str, told: str) -> None:
+    assert deidentify(text)[0] == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MR Angiography and MR Spectroscopy showed MS Lesions.",
+        "DR Grading by two readers; DR Screening of MS Patients; MR Venogram and MR Enterography.",
+        "MR Imaging Findings in an MS Word document from DR Congo.",
+        "Thank you, Mr. President. Mr Speaker, I rise.",
+    ],
+)
+def test_abbreviations_and_offices_are_no_persons(text: str) -> None:
+    assert deidentify(text)[0] == text
+
+
 def test_marks_are_consistent_within_a_document() -> None:
     text = "Patient: Jane Doe. Her husband: Mark Roe. Jane Doe was told; Doe agreed. Mr Roe drove."
     cleaned, counts = deidentify(text)
