@@ -197,7 +197,7 @@ def _is_called_phone(value: str) -> bool:
 
 def _is_phone(value: str) -> bool:
     number = re.split(r"(?i)转|x|ext", value)[0]
-    number = re.sub(r"^00", "+", number.strip())
+    number = re.sub(r"^00", "+", " ".join(number.split()))  # a line's end is no end of a number
     for region in (None,) if number.startswith("+") else REGIONS:
         try:
             if phonenumbers.is_possible_number(phonenumbers.parse(number, region)):

@@ -116,6 +116,11 @@ def test_abbreviations_and_offices_are_no_persons(text: str) -> None:
     assert deidentify(text)[0] == text
 
 
+@pytest.mark.parametrize("number", ["1836116\n2944", "(439) 452-\n4683", "139 1234\n5678", "+44 20 7946\n0958"])
+def test_a_number_goes_on_in_the_next_line(number: str) -> None:
+    assert deidentify(f"call me at {number} please")[0] == "call me at [PHONE] please"
+
+
 def test_marks_are_consistent_within_a_document() -> None:
     text = "Patient: Jane Doe. Her husband: Mark Roe. Jane Doe was told; Doe agreed. Mr Roe drove."
     cleaned, counts = deidentify(text)
