@@ -68,6 +68,8 @@ def privacy_command(
       curate audit privacy runs/medical --words --more-than 10
     """
     if words:
+        if target is not None:
+            raise WrongCall("--to is for the page; --words prints, so that no originals are left in a file unasked")
         _print_words(run_dir, more_than, as_json)
         return
     marks, suspects = audit_sample(run_dir, sample, seed)
@@ -82,15 +84,11 @@ def privacy_command(
 
 
 def _print_words(run_dir: Path, more_than: int, as_json: bool) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from curate.audit_words import words_taken_out
+    from curate.progress import counted
 
-    columns = (TextColumn("raw files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("raw files", total=None)
-        found = words_taken_out(run_dir, more_than, lambda at, every: progress.update(task, completed=at, total=every))
+    with counted("raw files") as told:
+        found = words_taken_out(run_dir, more_than, told)
     rows = [word.told() for word in found]
     if not rows:
         click.echo(f"no word was taken out more than {more_than} times", err=True)

@@ -9,17 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from filters.glance import glancer
 from filters.privacy.step import TakenOut, taken_out
 from filters.step import Batch
 from pipelines.run_folder import RunFolder
 from pipelines.steps import run_steps
 from schemas.condition import row_expression
+from schemas.document import DECISION_COLUMNS
 from schemas.errors import WrongCall
 from sources.inputs import InputFile, check_unchanged
 from sources.reading import read_frames
@@ -67,26 +68,24 @@ def words_taken_out(
         raise WrongCall(f"the recipe of {run_dir} has no step `{STEP}`: nothing was taken out")
     files = [file for partition in run.plan.partitions for file in partition]
     found: dict[tuple[str, str], Word] = {}
-    done = 0
-    for source, of_source in groupby(files, key=lambda file: file.source):
-        for file in of_source:
-            for of_document in _of_file(run, source, file):
-                _count(found, of_document)
-            done += 1
-            told(done, len(files))
+    for done, file in enumerate(files, 1):
+        for of_document in _of_file(run, file):
+            _count(found, of_document)
+        told(done, len(files))
     often = [word for word in found.values() if word.times > more_than]
     return sorted(often, key=lambda word: (-word.times, word.word, word.kind))
 
 
-def _of_file(run: RunFolder, source: str, file: InputFile) -> Iterator[list[TakenOut]]:
+def _of_file(run: RunFolder, file: InputFile) -> Iterator[list[TakenOut]]:
     """What each step `phi` of the run takes out of each document of a file."""
-    wanted = next(one for one in run.recipe.sources if one.name == source)
+    source = next(one for one in run.recipe.sources if one.name == file.source)
+    look = glancer(source.glance) if source.glance else None  # of what is left out the run holds the beginning alone
     check_unchanged(file)
-    for frame, _ in read_frames(file, wanted):
+    for frame, _ in read_frames(file, source, glance=look):
         for at, step in enumerate(run.edits):
             if step.kind.name != STEP:
                 continue
-            before = run_steps(frame.drop("dropped_by", "drop_reason", strict=False), run.edits[:at])
+            before = run_steps(frame.drop(*DECISION_COLUMNS), run.edits[:at])
             if step.where is not None:
                 before = before.filter(row_expression(step.where).cast(pl.Boolean).fill_null(False))
             if before.height:

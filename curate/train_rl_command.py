@@ -38,9 +38,8 @@ def difficulty_command(recipe: Path, manifest: Path, parent: Path | None, sample
       curate train rl difficulty recipes/train/rl_reasoning.yaml --manifest runs/medical --from models/cold_start
     """
     import polars as pl
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from curate.progress import counted
     from storage.columnar import read_parquet
     from trainers.launch.local import check_installed
     from trainers.stage import load_stage
@@ -52,12 +51,8 @@ def difficulty_command(recipe: Path, manifest: Path, parent: Path | None, sample
     from trainers.rl.difficulty import measure_pass_rates
     from trainers.rl.pass_rates import scales
 
-    columns = (TextColumn("prompts"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("prompts", total=None)
-        path = measure_pass_rates(
-            config, manifest, samples, lambda done, every: progress.update(task, completed=done, total=every)
-        )
+    with counted("prompts") as told:
+        path = measure_pass_rates(config, manifest, samples, told)
     rates = read_parquet(path)
     bins = rates.group_by(
         pl.when(pl.col("pass_rate").is_null()).then(pl.lit("no verdict"))

@@ -14,7 +14,7 @@ from textcolumns.columns import TextColumn
 from textcolumns.squeezed import squeezed
 
 
-def exact_hashes(text: pl.Series) -> pl.Series:
+def exact_hashes(column: TextColumn) -> pl.Series:
     """128-bit BLAKE2b of each text, white space that is layout removed, in hexadecimal; shape (rows,)."""
-    hashes = [hashlib.blake2b(one, digest_size=16).hexdigest() for one in squeezed(TextColumn(text))]
+    hashes = [hashlib.blake2b(one, digest_size=16).hexdigest() for one in squeezed(column)]
     return pl.Series("exact", hashes, dtype=pl.String)

@@ -41,7 +41,7 @@ def _without_rows_and_marks(text: str) -> str:
     for line in text.split("\n"):
         if "|" in line:
             continue
-        item = ITEM.match(line) if _may_begin_an_item(line) else None
+        item = _item(line)
         lines.append(item[1] if item and _is_sentence(item[1]) else line)
     return "\n".join(lines)
 
@@ -53,7 +53,7 @@ def without_lists(text: pl.Series) -> pl.Series:
 
 def _without_lists(text: str) -> str | None:
     written = text.split("\n")
-    lines = [line for line in written if not ("|" in line or _is_item(line) or HEADING.match(line))]
+    lines = [line for line in written if not ("|" in line or _item(line) or HEADING.match(line))]
     told = "\n".join(lines).strip()
     enough = len(told) >= max(LEAST_CHARACTERS, LEAST_PROSE * len(text))
     return told if enough and len(lines) < len(written) else None
@@ -94,13 +94,10 @@ def second_look(
     return reasons.scatter(passed, None) if len(passed) else reasons
 
 
-def _may_begin_an_item(line: str) -> bool:
+def _item(line: str) -> re.Match[str] | None:
+    """The line as an item of a list; most lines are told from one by their first character."""
     first = line.lstrip()[:1]
-    return first != "" and (first in ITEM_MARKS or first.isdecimal())
-
-
-def _is_item(line: str) -> bool:
-    return _may_begin_an_item(line) and ITEM.match(line) is not None
+    return ITEM.match(line) if first != "" and (first in ITEM_MARKS or first.isdecimal()) else None
 
 
 def _is_sentence(words: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -84,9 +84,9 @@ def _checked(one: Asked, field: str, columns: Mapping[str, pl.DataType], wanted:
         raise WrongCall(f"{one.told()}: `{field}: {text}`: {error}") from None
 
 
-def _first_wrong(frame: pl.DataFrame, asked: Sequence[Asked]) -> str:
+def _first_wrong(frame: pl.DataFrame, asked: tuple[Asked, ...]) -> str:
     """The first component whose condition or number fails on these documents."""
-    for one, expressions in zip(asked, _expressions(tuple(asked), tuple(frame.schema.items())), strict=True):
+    for one, expressions in zip(asked, _expressions(asked, tuple(frame.schema.items())), strict=True):
         try:
             frame.select(told.alias(str(at)) for at, told in enumerate(expressions))
         except pl.exceptions.PolarsError:

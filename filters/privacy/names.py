@@ -161,16 +161,16 @@ def _titled_zh(lexicon: Lexicon) -> Search:
     return find
 
 
-def _told_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) -> Search:
-    """Names that a label, a title (`titled`: then whatever the name is) or a phrase announces."""
+def _told_en(pattern: re.Pattern[str], lexicon: Lexicon) -> Search:
+    """Names that a label, a title that is a word as well, or a phrase announces."""
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in pattern.finditer(text, low, high):
             start = match.start("name")
-            if not titled and OF_THINGS.search(text, max(0, match.start() - 24), match.start()):
+            if OF_THINGS.search(text, max(0, match.start() - 24), match.start()):
                 continue
-            length = _english_length(match.group("name"), lexicon, titled)
-            if length and not titled and is_medical(text[start : start + length]):
+            length = _english_length(match.group("name"), lexicon)
+            if length and is_medical(text[start : start + length]):
                 continue
             if length and not AFTER_EPONYM.match(text, start + length):
                 yield Span(start, start + length, "NAME")

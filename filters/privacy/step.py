@@ -194,9 +194,8 @@ class TakenOut(NamedTuple):
 
 def taken_out(batch: Batch, context: int = 40, **parameters: Any) -> list[list[TakenOut]]:
     """Of each document what `phi` with these parameters takes out of its title and text; for those who may see it."""
-    asked = {"dates": "year", "personal": PERSONAL_TYPES, "public": PUBLIC_TYPES, "lexicon": None, "model": None}
     told = []
-    for parts, _, spans in _searched(batch, **{**asked, **parameters}):
+    for parts, _, spans in _searched(batch, **parameters):
         whole = BETWEEN.join(parts)
         seen = settled([span for span in spans if span.end <= len(BETWEEN.join(parts[:2]))])
         told.append([_with_context(whole, one, context) for one in seen])

@@ -17,11 +17,12 @@ def text_groups(texts: pl.Series) -> pl.Series:
     Near is what a band of MinHash says (14 bands of 8 over 5 words). Of a text alone it is the text itself, and
     neither order nor repetition of the rows changes it.
     """
-    hashes = band_hashes(signatures(TextColumn(texts)))
+    column = TextColumn(texts)
+    hashes = band_hashes(signatures(column))
     rows = np.arange(texts.len(), dtype=np.uint32)
     shape = MinHashConfig()
     wordless = band_hashes(np.full((1, shape.functions), 0xFFFFFFFF, np.uint32))[0]
-    keys = [exact_hashes(texts), *(pl.Series(hashes[:, band]) for band in range(hashes.shape[1]))]
+    keys = [exact_hashes(column), *(pl.Series(hashes[:, band]) for band in range(hashes.shape[1]))]
     edges = []
     for number, key in enumerate(keys):
         known = pl.DataFrame({"row": rows, "key": key})

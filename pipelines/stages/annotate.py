@@ -132,18 +132,18 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
     }
 
 
-def what_is_said(frame: pl.DataFrame, column: TextColumn | None) -> tuple[pl.Series, TextColumn | None]:
+def what_is_said(frame: pl.DataFrame, column: TextColumn | None) -> TextColumn:
     """Texts to compare: of conversations, prompts and pairs what users and assistants say, without system texts.
 
     A text that thousands of conversations begin with makes them no duplicates of each other.
     """
     talks = frame["conversation"].is_not_null()
     if not talks.any():
-        return frame["text"], column
+        return column or TextColumn(frame["text"])
     told = [
         _spoken(text) if talk else text for text, talk in zip(frame["text"].to_list(), talks.to_list(), strict=True)
     ]
-    return pl.Series("text", told, dtype=pl.String), None
+    return TextColumn(pl.Series("text", told, dtype=pl.String))
 
 
 def _spoken(text: str) -> str:
@@ -191,7 +191,7 @@ def line_floors(batch: Batch, run: RunFolder) -> tuple[np.ndarray, int, int]:
 def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None = None) -> pl.DataFrame:
     """Exact hash, band hashes and what the choice among duplicates needs, one row a document."""
     config = run.minhash
-    said, column = what_is_said(frame, column)
+    said = what_is_said(frame, column)
     quality = frame["scores"].struct.field("quality") if "quality" in run.score_names else pl.lit(None, pl.Float64)
     columns = frame.select(
         "id",
@@ -210,11 +210,10 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
         return columns
     if fact_types(run):
         columns = columns.with_columns(_facts(frame, run))
-    column = column or TextColumn(said)
-    signed = signatures(column, config)
+    signed = signatures(said, config)
     hashes = band_hashes(signed, config) ^ _kind_marks(frame)[:, None]
     columns = columns.with_columns(signature=pl.Series(lean(signed), dtype=pl.Binary))
-    wordless = pl.Series(column.unit_counts == 0)
+    wordless = pl.Series(said.unit_counts == 0)
     named = [
         pl.when(wordless).then(None).otherwise(pl.Series(hashes[:, index])).alias(f"band_{index:03d}")
         for index in range(config.bands)

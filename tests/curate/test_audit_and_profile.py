@@ -122,6 +122,7 @@ def test_words_that_were_taken_out_often_are_shown_with_their_phrases(run: Path,
     quiet = curate("audit", "privacy", run, "--words", "--more-than", 99)
     assert (quiet.stdout, "more than 99 times" in quiet.stderr) == ("", True)
     assert "Quackenbush" not in everything(run), "what is printed is kept nowhere"
+    assert "--to is for the page" in curate("audit", "privacy", run, "--words", "--to", tmp_path / "x", status=2).stderr
     assert "no folder of a run" in curate("audit", "privacy", tmp_path, "--words", status=2).stderr
 
 

@@ -71,11 +71,8 @@ def test_chinese_texts_are_compared_by_characters() -> None:
 
 
 def test_exact_hash_ignores_white_space_that_is_layout() -> None:
-    hashes = exact_hashes(
-        pl.Series(
-            ["a b\nc", " a  b c", "ab c", "give 1 0.5 ml", "give 10.5 ml", "体 温\n38 度", "体温38度", "a , b", "a,b"]
-        )
-    )
+    texts = ["a b\nc", " a  b c", "ab c", "give 1 0.5 ml", "give 10.5 ml", "体 温\n38 度", "体温38度", "a , b", "a,b"]
+    hashes = exact_hashes(TextColumn(pl.Series(texts)))
     assert hashes[0] == hashes[1] != hashes[2]
     assert hashes[3] != hashes[4]
     assert hashes[5] == hashes[6]
