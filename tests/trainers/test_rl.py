@@ -29,13 +29,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_reward_rises_and_does_not_where_rewards_tell_nothing(asked: Path, tmp_path: Path) -> None:
-    jobs = []
-    seeds = (5, 6, 7) if SOAK else (5,)
+    steady = (("min_learning_rate: 1.0e-4", "min_learning_rate: 1.5e-3"), ("rl: {", "rl: {slots: 96, "))
+    jobs, seeds = [], (5, 6, 7)
     for seed in seeds:
-        jobs.append(
-            job(recipe(asked, tmp_path, f"seed{seed}", seed=seed, steps=60), asked / "run", tmp_path / f"seed{seed}")
-        )
-    control = recipe(asked, tmp_path, "control", ("rl: {", "rl: {rewards: shuffled, "), steps=30)
+        path = recipe(asked, tmp_path, f"seed{seed}", *steady, seed=seed, steps=60 if SOAK else 30)
+        jobs.append(job(path, asked / "run", tmp_path / f"seed{seed}"))
+    control = recipe(asked, tmp_path, "control", *steady, ("rl: {", "rl: {rewards: shuffled, "), steps=30)
     run(1, [*jobs, job(control, asked / "run", tmp_path / "control")])
     for seed in seeds:
         rewards = [step["reward"] for step in log(tmp_path / f"seed{seed}")]
@@ -95,7 +94,7 @@ def test_every_layout_samples_the_same_texts_and_learns_the_same(asked: Path, tm
 def test_at_rate_zero_nothing_drifts_over_twenty_steps(asked: Path, tmp_path: Path) -> None:
     still = ("learning_rate: 1.5e-3, min_learning_rate: 1.0e-4", "learning_rate: 0, min_learning_rate: 0")
     small = ("groups: 6, samples: 16", "groups: 3, samples: 8, kl: 0.1, temperature: 0.6, top_p: 0.8")
-    path = recipe(asked, tmp_path, "still", still, small, ("micro: 12, global: 96", "micro: 6, global: 12"), steps=20)
+    path = recipe(asked, tmp_path, "still", still, small, ("micro: 24, global: 96", "micro: 6, global: 12"), steps=20)
     run(1, [job(path, asked / "run", tmp_path / "still")])
     steps = log(tmp_path / "still")
     assert len(steps) == 20
@@ -228,7 +227,7 @@ def test_what_cannot_be_is_refused(asked: Path, tmp_path: Path) -> None:
     for *wrong, told in (
         (("tensor: 1", "context: 2"), ("rl: {", "rl: {aggregation: sequence, "), "ratio and aggregation by token"),
         (("steps: 6", "epochs: 1"), "schedule.steps"),
-        (("global: 96", "global: 36"), "must be a multiple of batch.global"),
+        (("global: 96", "global: 72"), "must be a multiple of batch.global"),
         (("stage: rl_reasoning", "stage: sft"), "no other stage has"),
     ):
         with pytest.raises(WrongCall, match=told):

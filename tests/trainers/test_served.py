@@ -24,7 +24,7 @@ from trainers.rl.rollout_files import read_rollouts, rollout_file
 pytestmark = pytest.mark.slow
 
 VLLM = os.environ.get("CURATE_VLLM_PYTHON")  # the interpreter of an environment of its own, in which vLLM is
-SMALL = (("groups: 6, samples: 16", "groups: 3, samples: 8"), ("micro: 12, global: 96", "micro: 6, global: 12"))
+SMALL = (("groups: 6, samples: 16", "groups: 3, samples: 8"), ("micro: 24, global: 96", "micro: 6, global: 12"))
 
 
 def served(url: str, more: str = "") -> tuple[str, str]:

@@ -42,7 +42,7 @@ seed: SEED
 parent: PARENT
 parallel: {LAYOUT}
 data: {mixture: rl, sequence_length: 96, validation: 0}
-batch: {micro: 12, global: 96}
+batch: {micro: 24, global: 96}
 schedule: {steps: STEPS, warmup: 0, learning_rate: 1.5e-3, min_learning_rate: 1.0e-4}
 optimizer: {weight_decay: 0.0}
 checkpoint: {every: 500}
