@@ -18,8 +18,8 @@ SHORT: Final = r"(?P<value>[A-Za-z]?\d{1,4}[A-Za-z]?(?:-\d{1,3})?)"
 LABELS: Final[dict[str, tuple[str, str]]] = {
     "MRN": (
         r"住\s?院\s?号|病\s?历\s?号|病\s?案\s?号|门\s?诊\s?号|急诊号|登记号|就诊(?:卡)?号|病人号|患者(?:编号|ID|号)|检查号|检验号|标本号|条码号|影像号|放射号|"
-        r"超声号|心电图号|病理号|申请单号|诊疗卡号|档案号|"
-        r"\bMRN\b|\bmedical record|\bhospital (?:no|number|id)|\bchart (?:no|number)|\badmission (?:no|number|id)|"
+        r"超声号|心电图号|病理号|申请单号|诊疗卡号|档案号|(?:体检|检验|检查|样本|标本|影像|病案|住院|门诊|挂号|预约|就诊|患者|受检者|报告)编号|"
+        r"\bMRN\b|\bmedical record|\bhosp(?:ital|\.)? (?:no|number|id)|\baccession(?: no| number| #)?(?=\s*[:#])|\blab (?:no|number|id)\b|\bchart (?:no|number)|\badmission (?:no|number|id)|"
         r"\bpatient (?:id|no|number)|\bcase (?:no|number)|\bencounter (?:id|no|number)|\bvisit (?:id|no|number)|"
         r"\bspecimen (?:id|no|number)",
         VALUE,
@@ -69,7 +69,7 @@ CN_PLATE: Final = re.compile(
     rf"(?<![\u4e00-\u9fff])?[{PROVINCES}]\s?[A-HJ-NP-Z]\s?[·•.\s-]?\s?(?=[A-Z\d]*\d)[A-HJ-NP-Z\d]{{5,6}}(?:[学警港澳]|(?![A-Za-z\d]))"
 )
 PLATE: Final = re.compile(
-    r"(?i)(?:\blicen[cs]e plate|\bnumber plate|\bplate (?:no|number)|\bvehicle registration|车牌号?码?)(?:\s?(?:no|number))?[\s.:#是为]{0,4}"
+    r"(?i)(?:\blicen[cs]e plate|\bnumber plate|\bplate(?: no| number)?(?=[\s:#])|\bregistration (?:no|number)|\bvehicle registration|车牌号?码?)(?:\s?(?:no|number))?[\s.:#是为]{0,4}"
     r"(?P<value>[A-Z\d]{1,4}[\s-]?[A-Z\d]{2,6})(?![A-Za-z\d])"
 )
 BED: Final = re.compile(
@@ -83,7 +83,7 @@ QQ: Final = re.compile(
 )
 AGE: Final = re.compile(
     r"(?<![\d.~≥>-])(?P<value>9\d|1[0-2]\d)(?=\s?(?:周?岁(?!以上|及以上|或以上|以下)|[- ]?years?[- ]?old|[- ]?yrs?\b[- ]?(?:old)?|\s?y/?o\b|[- ]year[- ]old))|"
-    r"(?i:\baged?[\s:]{1,2}|年龄[\s:]{0,2})(?P<after>9\d|1[0-2]\d)(?![\d.%+-]|\s?(?:months?|weeks?|days?|hours?|个?月|天|周(?!岁)))"
+    r"(?i:\baged?[\s:]{1,2}|年龄[\s:]{0,2})(?P<after>9\d|1[0-2]\d)(?!\d|[.]\d|[%+-]|\s?(?:months?|weeks?|days?|hours?|个?月|天|周(?!岁)))"
 )
 
 AGE_WORDS: Final = re.compile(

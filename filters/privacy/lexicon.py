@@ -27,6 +27,7 @@ class Lexicon:
     surnames: frozenset[str]
     doubtful_surnames: frozenset[str]
     word_surnames: frozenset[str]
+    given_zh: frozenset[str]
     eponyms_zh: frozenset[str]
     eponyms_en: frozenset[str]
     first_names: frozenset[str]
@@ -39,6 +40,7 @@ def load_lexicon(path: str | None = None) -> Lexicon:
     """The bundled lists, each widened by the list of the same name in `path`."""
     yaml = YAML(typ="safe")
     lists = {name: set(words.split()) for name, words in yaml.load(LEXICON.read_text(encoding="utf-8")).items()}
+    lists["given_zh"] = set("".join(lists["given_zh"]))  # characters, written without blanks
     if path:
         try:
             own = yaml.load(Path(path).read_text(encoding="utf-8"))
@@ -51,15 +53,22 @@ def load_lexicon(path: str | None = None) -> Lexicon:
 
 
 @lru_cache(maxsize=1)
+def _dictionary() -> tuple[frozenset[str], frozenset[str]]:
+    text = files("jieba").joinpath("dict.txt").read_text(encoding="utf-8")
+    rows = [row for line in text.splitlines() if len(row := line.split(" ")) == 3 and len(row[0]) > 1]
+    persons = frozenset(word for word, _, tag in rows if tag in PERSON_TAGS)
+    frequent = frozenset(word for word, count, tag in rows if tag not in PERSON_TAGS or int(count) >= FREQUENT)
+    return frequent, persons
+
+
 def ordinary_words() -> frozenset[str]:
     """Chinese words of jieba's dictionary that are no names of persons."""
-    text = files("jieba").joinpath("dict.txt").read_text(encoding="utf-8")
-    rows = (line.split(" ") for line in text.splitlines())
-    return frozenset(
-        row[0]
-        for row in rows
-        if len(row) == 3 and len(row[0]) > 1 and (row[2] not in PERSON_TAGS or int(row[1]) >= FREQUENT)
-    )
+    return _dictionary()[0]
+
+
+def called_persons() -> frozenset[str]:
+    """What jieba's dictionary calls a person's name: 王英, but plants and drugs as well (麦冬)."""
+    return _dictionary()[1]
 
 
 # What a label's value may be besides a person, in both languages.

@@ -22,13 +22,14 @@ from filters.privacy.beside import (
     spaced,
     without_persons,
 )
+from filters.privacy.chinese_names import is_chinese_name
 from filters.privacy.dates import DATE_HINT, Treatment, find_dates
 from filters.privacy.finder import LEVELS, Level
 from filters.privacy.forms import FINDERS as FORMS
 from filters.privacy.labelled import FINDERS as LABELLED
 from filters.privacy.lexicon import Lexicon, load_lexicon
 from filters.privacy.model import load_proposer, second_opinion
-from filters.privacy.names import again, is_chinese_name, name_finders
+from filters.privacy.names import again, name_finders
 from filters.privacy.places import FINDERS as PLACES
 from filters.privacy.spans import PRIORITY, Span, marked, settled, shadow
 from filters.step import Batch, Outcome, step

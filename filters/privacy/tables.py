@@ -13,14 +13,15 @@ from filters.privacy.lexicon import is_medical
 from filters.privacy.spans import Span
 
 HEADINGS: Final[dict[str, str]] = {
-    "NAME": r"(?:患者|病人|医师|医生|联系人|家属)?姓\s?名|(?:patient(?:'s)?|full|last|first|contact|doctor)?\s?name|surname|patient|physician",
+    "NAME": r"[\u4e00-\u9fff]{0,6}姓\s?名|[\u4e00-\u9fff]{0,4}(?:医师|医生|护士|教授|联系人|监护人|责任人|负责人)|(?:patient(?:'s)?|full|last|first|contact|doctor)?[\s_]?name|"
+    r"surname|patient|physician|consultant|attending|surgeon|doctor|nurse|provider|guardian|next of kin|contact(?: person)?|seen by|signed by",
     "MRN": r"mrn|(?:medical )?record (?:no\.?|number|id)|patient (?:id|no\.?|number)|hospital (?:no\.?|number)|病\s?历\s?号|住\s?院\s?号|门\s?诊\s?号|病\s?案\s?号|登记号",
     "PHONE": r"(?:tele)?phone(?: (?:no\.?|number))?|tel\.?|mobile|cell|(?:联系|家庭)?电\s?话|手\s?机(?:号码?)?|联系方式",
     "ID": r"身份证号?码?|id (?:no\.?|number|card)|ssn|nhs (?:no\.?|number)|passport",
     "ADDRESS": r"(?:home )?address|(?:家庭|现|联系)?(?:住|地)址",
     "EMAIL": r"e-?mail|邮箱|电子邮件",
 }
-BESIDE: Final = r"sex|gender|age|dob|date of birth|ward|bed|性\s?别|年\s?龄|出生日期|床\s?号|科\s?室|诊\s?断|diagnosis"
+BESIDE: Final = r"sex|gender|age|dob|time|date|date of birth|ward|bed|性\s?别|年\s?龄|出生日期|床\s?[号位]|科\s?室|诊\s?断|diagnosis"
 _OF: Final = {kind: re.compile(rf"(?i)[*_ ]*(?:{pattern})[*_ ]*") for kind, pattern in HEADINGS.items()}
 _BESIDE: Final = re.compile(rf"(?i)[*_ ]*(?:{BESIDE})[*_ ]*")
 RULE: Final = re.compile(r"[\s|:+=-]*")
