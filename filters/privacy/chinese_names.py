@@ -36,7 +36,9 @@ PATIENT_ZH: Final = re.compile(
 HEAD_ZH: Final = re.compile(
     rf"(?m)^[ ]{{0,4}}(?P<name>[{HAN}]{{2,4}}|[{HAN}]{{2,6}}·[{HAN}]{{2,8}})[ ]?[,，、 ][ ]?[男女](?:性)?[ ]?[,，、 ][ ]?\d{{1,3}}[ ]?岁"
 )
-MINORITY: Final = re.compile(rf"(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))")
+MINORITY: Final = re.compile(
+    rf"(?![第卷][一二三四五六七八九十之])(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))"
+)
 # Whoever is called so and has a colon behind it: 受检者, 一助, 参加讨论人员, 接种人员, 户主, 发件人.
 ROLE_ZH: Final = re.compile(
     rf"[{HAN}]{{0,8}}(?:者|人|人员|员|医?师|医?士|医生|大夫|护士长?|主任|教授|助|助手|主|主刀|刀|友|童|儿|偶|属|方|长|父|母|夫|妻|子|女|兄|弟|姐|妹|亲|老公|老婆|签名|签字|姓名)"

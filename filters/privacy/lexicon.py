@@ -103,7 +103,7 @@ DRUG_LIKE: Final = re.compile(
     r"setron|triptan|pam|profen|oxicam|caine|parin|xaban|thiazide|semide|phylline|sone|solone|mab|nib|platin|taxel|trexate|thyroxine)"
 )
 MEDICAL_ZH: Final = re.compile(
-    "病|症|炎|癌|瘤|血压|血糖|血脂|过敏|骨折|哮喘|卒中|中风|结石|结核|梗死|衰竭|健康|体健|健在|去世|已故|正常|不详|均|否认|史|药|片|胶囊|注射"
+    "病|症|炎|癌|瘤|血压|血糖|血脂|过敏|骨折|哮喘|卒中|中风|结石|结核|梗死|衰竭|健康|体健|健在|去世|已故|正常|不详|均|否认|史|药|片|丸|膏|胶囊|注射"
 )
 
 

