@@ -135,7 +135,8 @@ def _cut_before(text: str, at: int, title: str, lexicon: Lexicon) -> int:
             return length
     surname = words.text[here - 1 : here]
     alone = here - 1 in words.edges and (here in words.edges or here + len(title) in words.edges)
-    known = surname in lexicon.surnames and surname not in lexicon.doubtful_surnames
+    asked = surname not in lexicon.word_surnames and words.text[here - 2 : here - 1] in BEFORE_NAME
+    known = surname in lexicon.surnames and (surname not in lexicon.doubtful_surnames or asked)
     return int(bool(surname) and alone and known)
 
 

@@ -7,16 +7,18 @@ published is left to the rules. The rules' vetoes (medical words, words that are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from filters.privacy.finder import Level
-from filters.privacy.lexicon import Lexicon, is_medical
+from filters.privacy.lexicon import Lexicon, called_persons, is_medical, ordinary_words
 from filters.privacy.packaged import Reader, packaged_reader
 from filters.privacy.spans import Span
+from filters.privacy.told_persons import disease_words
 from schemas.errors import WrongCall
 
 # Classes of ours by the labels of models: CoNLL-2003, OntoNotes 5, i2b2 2014, MSRA and CLUENER. Dates stay the rules'
@@ -44,9 +46,10 @@ class Proposer:
     def propose(self, text: str, lexicon: Lexicon) -> list[Span]:
         """Spans of a text that the model takes for identifiers, less what the rules know to be none."""
         found = []
+        small = frozenset(SMALL.findall(text))
         for one in self.read(text) if text.strip() else ():
             start, end = _trimmed(text, one.start, one.end)
-            if start < end and not _vetoed(text[start:end], one.kind, lexicon):
+            if start < end and not _vetoed(text[start:end], one.kind, lexicon, small):
                 found.append(Span(start, end, one.kind))
         return found
 
@@ -132,15 +135,24 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _vetoed(value: str, kind: str, lexicon: Lexicon) -> bool:
+def _vetoed(value: str, kind: str, lexicon: Lexicon, small: Set[str]) -> bool:
+    """Whether the rules know a proposed name to be none: words of medicine, and what the text writes small elsewhere."""
     if kind != "NAME":
         return False
-    words = value.lower().split()
-    return (
-        len(value) > LONGEST_NAME
-        or "\n" in value
-        or "\x00" in value
-        or is_medical(value)
-        or value in lexicon.not_names_zh
-        or all(word in lexicon.not_names for word in words)
+    if len(value) > LONGEST_NAME or "\n" in value or "\x00" in value or is_medical(value):
+        return True
+    if not value.isascii() and IDEOGRAPHS.search(value):
+        known = value in ordinary_words() or value in lexicon.not_names_zh or value in lexicon.eponyms_zh
+        return known or value in called_persons() or not CHINESE_NAME.fullmatch(value)
+    words = [word.strip(".,'’") for word in value.split()]
+    return all(word in lexicon.eponyms_en for word in words) or any(
+        word.title() in lexicon.not_names
+        or (len(word) > 3 and (word.lower() in disease_words() or is_medical(word)) and word not in lexicon.first_names)
+        or word.lower() in small
+        for word in words
     )
+
+
+SMALL: Final = re.compile(r"(?<![A-Za-z])[a-z]{3,}(?![A-Za-z])")
+IDEOGRAPHS: Final = re.compile(r"[\u4e00-\u9fff]")
+CHINESE_NAME: Final = re.compile(r"[\u4e00-\u9fff]{2,4}|[\u4e00-\u9fff]{2,6}(?:·[\u4e00-\u9fff]{2,6}){1,2}")

