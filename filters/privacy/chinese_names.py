@@ -28,7 +28,7 @@ TITLES_ZH: Final = (
     r"主治医[师生]|主任医师|副主任医师|住院医师|副主任|主任|医师|医生|大夫|教授|护士长|护士|院长|副院长|博士|专家|药师|"
     r"先生|女士|小姐|太太|阿姨|叔叔|师傅|老师|同志|大爷|大妈|奶奶|爷爷|某某|某"
 )
-TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}})(?P<title>{TITLES_ZH})(?![些个种天日年月段地处类位])")
+TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}}?)(?P<title>{TITLES_ZH})(?![些个种天日年月段地处类位])")
 PATIENT_ZH: Final = re.compile(
     rf"(?:患者|病人|病员|产妇|患儿|死者|伤者|家属)\s?(?P<name>[{HAN}]{{2,4}}?)(?=\s?[,，、。(（;；]|\s?[男女]\s?[,，、\d(（]|因|于\d|\s\d)"
 )
@@ -37,7 +37,7 @@ HEAD_ZH: Final = re.compile(
     rf"(?m)^[ ]{{0,4}}(?P<name>[{HAN}]{{2,4}}|[{HAN}]{{2,6}}·[{HAN}]{{2,8}})[ ]?[,，、 ][ ]?[男女](?:性)?[ ]?[,，、 ][ ]?\d{{1,3}}[ ]?岁"
 )
 MINORITY: Final = re.compile(
-    rf"(?![第卷][一二三四五六七八九十之])(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))"
+    rf"(?<![第卷])(?![第卷之])(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))"
 )
 # Whoever is called so and has a colon behind it: 受检者, 一助, 参加讨论人员, 接种人员, 户主, 发件人.
 ROLE_ZH: Final = re.compile(

@@ -72,20 +72,25 @@ def name_length(words: Words, at: int, lexicon: Lexicon, told: bool = False) -> 
     if surname is None:
         return 0
     first = at + len(surname)
-    for end in (first + 2, first + 1):
-        if len(words.text) >= end and end in words.edges and _reads_as_name(words, at, first, end, lexicon, told):
-            return end - at
+    for rare in (False, True) if told else (False,):  # what given names are mostly made of goes first: 乔宁 in 乔宁因病
+        for end in (first + 2, first + 1):
+            if (
+                len(words.text) >= end
+                and end in words.edges
+                and _reads_as_name(words, at, first, end, lexicon, told, rare)
+            ):
+                return end - at
     return 0
 
 
-def _reads_as_name(words: Words, at: int, first: int, end: int, lexicon: Lexicon, told: bool) -> bool:
+def _reads_as_name(words: Words, at: int, first: int, end: int, lexicon: Lexicon, told: bool, rare: bool) -> bool:
     surname, given, value = words.text[at:first], words.text[first:end], words.text[at:end]
     if _is_word(value, surname, lexicon, told) or GRAMMAR & {given[0], given[-1]} or is_medical(value):
         return False
     common = all(one in lexicon.given_zh for one in given)
     doubtful = surname in lexicon.doubtful_surnames
     if told and surname not in lexicon.word_surnames:
-        return (common or not doubtful) and (common or given not in ordinary_words())
+        return common or (rare and not doubtful and given not in ordinary_words())
     if MADE.match(words.text, end) or (at and TAKEN.search(words.text[max(0, at - 3) : at])):
         return False
     return (
@@ -98,8 +103,8 @@ def _reads_as_name(words: Words, at: int, first: int, end: int, lexicon: Lexicon
 def _is_word(value: str, surname: str, lexicon: Lexicon, told: bool) -> bool:
     if {value, value[:2]} & lexicon.not_names_zh or value in lexicon.eponyms_zh:
         return True
-    person = value in called_persons()
-    if person and surname in CLEAR:
+    known, persons = ordinary_words(), called_persons()
+    if surname in CLEAR and value in persons:
         return False
-    known = ordinary_words()
-    return value in known or (value[:2] in known and value[:2] not in called_persons()) or (person and not told)
+    unnamed = not told and surname not in CLEAR and value[:2] in persons  # 麦冬, 丁宁: called persons, and none
+    return value in known or (value[:2] in known and value[:2] not in persons) or unnamed

@@ -11,7 +11,7 @@ from filters.privacy.lexicon import Lexicon, is_medical
 from filters.privacy.name_forms import FULL, LAST_FIRST, LOW, TOKEN, UPPER
 from filters.privacy.spans import Span
 from filters.privacy.titles import behind_one_title, behind_titles
-from filters.privacy.told_persons import PHRASES, told_person
+from filters.privacy.told_persons import PHRASES, persons_anywhere, told_person
 
 LABEL_EN: Final = (
     r"(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:'s)?\s?(?:[Ff]ull\s)?(?:[Nn]ame|NAME)?|(?:[Ff]ull\s|[Ff]irst\s|[Ll]ast\s|[Mm]aiden\s|[Ll]egal\s)?(?:[Nn]ame|NAME)|[Ss]urname|"
@@ -322,4 +322,5 @@ def english_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
         ),
         Finder(r"[A-Z][a-z]+\s(?:[A-Z]\.?\s)?(?:Mc|Mac|O'|O’)?[A-Z][a-z]", _pairs(lexicon), "personal"),
         *(Finder(hint, told_person(pattern, lexicon, AFTER_EPONYM), "personal") for hint, pattern in PHRASES),
+        Finder(r"\w\.?[ ]{1,2}(?:\w+ ){0,2}\w", persons_anywhere(lexicon, AFTER_EPONYM), "personal"),
     )

@@ -14,11 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from filters.privacy.english_words import disease_words, small_words
 from filters.privacy.finder import Level
 from filters.privacy.lexicon import Lexicon, called_persons, is_medical, ordinary_words
 from filters.privacy.packaged import Reader, packaged_reader
 from filters.privacy.spans import Span
-from filters.privacy.told_persons import disease_words
 from schemas.errors import WrongCall
 
 # Classes of ours by the labels of models: CoNLL-2003, OntoNotes 5, i2b2 2014, MSRA and CLUENER. Dates stay the rules'
@@ -46,7 +46,7 @@ class Proposer:
     def propose(self, text: str, lexicon: Lexicon) -> list[Span]:
         """Spans of a text that the model takes for identifiers, less what the rules know to be none."""
         found = []
-        small = frozenset(SMALL.findall(text))
+        small = small_words(text)
         for one in self.read(text) if text.strip() else ():
             start, end = _trimmed(text, one.start, one.end)
             if start < end and not _vetoed(text[start:end], one.kind, lexicon, small):
@@ -153,6 +153,5 @@ def _vetoed(value: str, kind: str, lexicon: Lexicon, small: Set[str]) -> bool:
     )
 
 
-SMALL: Final = re.compile(r"(?<![A-Za-z])[a-z]{3,}(?![A-Za-z])")
 IDEOGRAPHS: Final = re.compile(r"[\u4e00-\u9fff]")
 CHINESE_NAME: Final = re.compile(r"[\u4e00-\u9fff]{2,4}|[\u4e00-\u9fff]{2,6}(?:·[\u4e00-\u9fff]{2,6}){1,2}")

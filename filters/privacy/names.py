@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from filters.privacy.chinese_names import chinese_finders
 from filters.privacy.english_names import AFTER_EPONYM, english_finders
+from filters.privacy.english_words import is_word
 from filters.privacy.finder import Finder
 from filters.privacy.lexicon import Lexicon
 from filters.privacy.spans import Span
@@ -24,7 +25,9 @@ def name_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
 @lru_cache(maxsize=4096)
 def _whole_word(value: str) -> re.Pattern[str]:
     escaped = r"\s{1,2}".join(re.escape(part) for part in value.split())
-    return re.compile(rf"(?<![A-Za-z])(?<![A-Za-z]-){escaped}(?![A-Za-z]|[-–][A-Za-z])" if value[0].isascii() else escaped)
+    return re.compile(
+        rf"(?<![A-Za-z])(?<![A-Za-z]-){escaped}(?![A-Za-z]|[-–][A-Za-z])" if value[0].isascii() else escaped
+    )
 
 
 def again(text: str, values: set[str], lexicon: Lexicon) -> Iterator[Span]:
@@ -46,4 +49,5 @@ def again(text: str, values: set[str], lexicon: Lexicon) -> Iterator[Span]:
 
 
 def _proper(word: str, lexicon: Lexicon) -> bool:
-    return word not in lexicon.not_names and word not in lexicon.eponyms_en and word[0].isupper()
+    listed = word in lexicon.not_names or word in lexicon.eponyms_en
+    return not listed and word[0].isupper() and not is_word(word, behind_given=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from filters.privacy.english_words import is_given_name
 from filters.privacy.lexicon import load_lexicon
 from filters.privacy.name_forms import FULL, LAST_FIRST, UP
 from filters.privacy.spans import Span
@@ -85,17 +85,8 @@ def _capitalised(text: str, start: int, end: int) -> Iterator[Span]:
         or text[match.start() - 1 : match.start()].isalnum()
     ):
         return
-    if " " in match.group() or match.group().lower() in given_names():
+    if " " in match.group() or is_given_name(match.group()):
         yield Span(match.start(), match.end(), "NAME")
-
-
-@lru_cache(maxsize=1)
-def given_names() -> frozenset[str]:
-    """Given names of the census of the United States, as the package `names` has them, in small letters."""
-    folder = package_folder("names")
-    files = ["dist.male.first", "dist.female.first"] if folder else []
-    rows = (line for file in files for line in (folder / file).read_text(encoding="utf-8").splitlines())
-    return frozenset(row.split()[0].lower() for row in rows if row.strip())
 
 
 def _lac(folder: Path) -> Reader:

@@ -40,6 +40,7 @@ PUBLIC_TYPES: Final = ("web",)
 STRETCH: Final = 1024  # characters that are searched together where a hint lies in them
 BETWEEN: Final = "\n\x00\n"  # no white space and no letter, and normalised text does not hold it
 BESIDE: Final = (*TEXT_COLUMNS, PLACE_COLUMN, JSON_COLUMN)
+LONGEST_WORD: Final = 32  # characters of a run of letters; a longer one is no name
 OVERLAP: Final = 128  # longest identifier, with its label
 
 
@@ -93,8 +94,16 @@ def _stretches(texts: Sequence[str]) -> tuple[list[int], list[int], list[int]]:
         for low in range(0, max(len(text), 1), STRETCH):
             owners.append(row)
             lows.append(low)
-            highs.append(min(low + STRETCH + OVERLAP, len(text)))
+            highs.append(_word_end(text, min(low + STRETCH + OVERLAP, len(text))))
     return owners, lows, highs
+
+
+def _word_end(text: str, at: int) -> int:
+    """The end of the word that a place lies in, so that no stretch ends within a name."""
+    end = at
+    while at < end + LONGEST_WORD and 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum():
+        at += 1
+    return at
 
 
 def deidentify(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
+from filters.privacy.english_words import disease_words, is_given_name, reads_as_person, small_words
 from filters.privacy.finder import Search
 from filters.privacy.lexicon import Lexicon, is_medical
-from filters.privacy.name_forms import FULL, LAST_FIRST, SEVERAL, UP
+from filters.privacy.name_forms import FULL, LAST_FIRST, PARTICLE, SEVERAL, TOKEN, UP
 from filters.privacy.spans import Span
 
 TITLE: Final = r"(?:(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Nurse|Sister)\.?\s)?"
@@ -48,12 +48,15 @@ KIN: Final = (
     r"grand(?:mother|father|son|daughter)|step(?:mother|father|son|daughter)|neighbou?r|friend|colleague|widow|widower|carer|boyfriend|girlfriend|guardian|twin"
 )
 RELATED: Final = re.compile(
-    rf"(?<![A-Za-z])(?i:(?:my|his|her|their|our|whose|and|a|the|patient['’]s)\s(?:(?:elder|older|younger|late|eldest|youngest|only|adult|own)\s)?(?:{KIN})),?\s(?P<name>{SEVERAL})"
+    rf"(?<![A-Za-z])(?:\(|(?i:my|his|her|their|our|whose|and|a|the|patient['’]s)\s)(?i:(?:(?:elder|older|younger|late|eldest|youngest|only|adult|own)\s)?(?:{KIN}))[,:]?\s\(?(?P<name>{FULL})"
 )
 WITH: Final = re.compile(
-    rf"(?<![A-Za-z])(?:care\sof|visit(?:ed)?(?:\sto)?|spoke\s(?:to|with)|speak\s(?:to|with)|reply\sto|questions?\sto|refer(?:red)?\sto|letter\s(?:to|from)|"
+    rf"(?<![A-Za-z])(?i:care\sof|visit(?:ed)?(?:\sto)?|spoke\s(?:to|with)|speak\s(?:to|with)|reply\sto|questions?\sto|refer(?:red)?\sto|letter\s(?:to|from)|"
     rf"(?:review|discuss(?:ed|ion)?|meeting|met|follow(?:ed)?[- ]up|appointment|lives?|living|session|interview|call)\swith|accompanied\sby|to\ssee|saw|thank|for\sseeing|our\s(?:member|client|patient|resident)|"
     rf"telephoned|phoned|handed\sover\sto|message\s(?:to|from|for)|behalf\sof|fitness\sto\sdrive:)\s{{1,2}}{TITLE}(?P<name>{SEVERAL})"
+)
+MET: Final = re.compile(
+    rf"(?<![A-Za-z])(?:to\\s(?:see|meet|review)|spoke\\s(?:to|with)|thank\\syou)\\s(?P<name>{FULL})"
 )
 # A line of a list of appointments, a note's first words, and the name under a letter.
 TIMED: Final = re.compile(rf"(?m)^[^\n]{{0,12}}?\d{{1,2}}[:.]\d{{2}}\s(?:-\s)?(?P<name>{SEVERAL})(?=[ ]?[-–,:;])")
@@ -66,26 +69,16 @@ PHRASES: Final = (
     (r"(?i)\sby:?\s", BY),
     (r"(?i)this is|it['’]?s|i['’]m|i am|I,|the late|rx for|proband is", SELF),
     (r"Dear|Hi|Hello|Hey|Good (?:morning|afternoon|evening)", GREETED),
-    (rf"(?i)(?:{KIN}),?\s", RELATED),
+    (rf"(?i)(?:{KIN})[,:]?\s", RELATED),
     (
-        r"care of|visit|sp[oe]a?ke? |reply to|question|refer|letter|with|accompanied|to see|saw |thank|seeing|our |phoned|handed|message|behalf|drive",
+        r"(?i)care of|visit|sp[oe]a?ke? |reply to|question|refer|letter|with|accompanied|to see|saw |thank|seeing|our |phoned|handed|message|behalf|drive",
         WITH,
     ),
+    (r"(?i)to see|to meet|to review|spoke |thank you", MET),
     (r"\d[:.]\d{2}\s", TIMED),
     (r"\d{1,3}(?:[- ]year|[- ]?y|\s?[,.])", AGED),
     (r"\w\s*(?:\x00|$)", UNDER),
 )
-
-
-@lru_cache(maxsize=1)
-def disease_words() -> frozenset[str]:
-    """Words of ICD-10-CM's descriptions that are written small there, so that they are no one's name."""
-    import simple_icd_10_cm as icd
-
-    words: set[str] = set()
-    for code in icd.get_all_codes():
-        words.update(re.findall(r"(?<![A-Za-z])[a-z]{3,}", icd.get_description(code)))
-    return frozenset(words)
 
 
 def told_person(pattern: re.Pattern[str], lexicon: Lexicon, after: re.Pattern[str]) -> Search:
@@ -97,11 +90,47 @@ def told_person(pattern: re.Pattern[str], lexicon: Lexicon, after: re.Pattern[st
                 continue  # the stretch ends here, the text does not
             for group in pattern.groupindex:
                 name = match.group(group)
-                length = person_length(name, lexicon, single=pattern is GREETED) if name else 0
+                length = (
+                    person_length(
+                        name,
+                        lexicon,
+                        single=pattern is GREETED or (pattern in (RELATED, MET) and is_given_name(name.split()[0])),
+                    )
+                    if name
+                    else 0
+                )
                 if length and not after.match(text, match.start(group) + length):
                     yield Span(match.start(group), match.start(group) + length, "NAME")
 
     return find
+
+
+ANYWHERE: Final = re.compile(
+    rf"(?<![A-Za-z’'-])(?={SEVERAL})(?P<first>{TOKEN})(?P<more>(?:[ ]{{1,2}}{PARTICLE}{TOKEN}){{1,3}})(?![A-Za-z-])"
+)
+
+
+def persons_anywhere(lexicon: Lexicon, after: re.Pattern[str]) -> Search:
+    """Two to four capitalised words that read as a person's name, whatever stands around them."""
+
+    def find(text: str, low: int, high: int) -> Iterator[Span]:
+        small = small_words(text)
+        at = low
+        while match := ANYWHERE.search(text, at, high):
+            words = list(re.finditer(r"\S+", match.group()))
+            end = next((one for one in range(len(words), 1, -1) if _persons(words[:one], lexicon, small)), 0)
+            if not end:
+                at = match.start() + words[1].start()  # a word before a name does not hide it
+                continue
+            at = match.start() + words[end - 1].end()
+            if not after.match(text, at):
+                yield Span(match.start(), at, "NAME")
+
+    return find
+
+
+def _persons(words: list[re.Match[str]], lexicon: Lexicon, small: frozenset[str]) -> bool:
+    return reads_as_person([one.group() for one in words], lexicon, small)
 
 
 def person_length(name: str, lexicon: Lexicon, single: bool = False) -> int:
