@@ -56,6 +56,11 @@ def surname_of(value: str, lexicon: Lexicon) -> str | None:
 CLEAR: Final = frozenset("王李刘陈赵吴徐孙朱郭郑")
 # 两周保肝, 3年生: what is counted; 吃了甘康, 口服舒婷: what is taken; 胡敏酸, 李乐钙片: what is made.
 COUNTED: Final = frozenset("周年时季包单项路车层")
+# Single characters after which a name may begin: particles, verbs of speech and giving, kin, places of a ward, counters.
+JOINING: Final = frozenset(
+    "的了是在和与及跟同让由给请找问叫说对向把被为替帮叮嘱约陪见到自因从我你他她您们父母子女儿妻夫兄弟姐妹姨叔伯舅姑爷奶孙嫂媳婿"
+    "床室科院区号组班岁年月日时位名个第一二三四五六七八九十午晨晚夜后前内外间于"
+)
 TAKEN: Final = re.compile(
     "(?:吃|吃了|吃过|吃着|服|服用|服了|口服|用|用了|用过|应用|使用|注射|静滴|外用|予|加用|改用|如|例如|像)$"
 )
@@ -91,13 +96,26 @@ def _reads_as_name(words: Words, at: int, first: int, end: int, lexicon: Lexicon
     doubtful = surname in lexicon.doubtful_surnames
     if told and surname not in lexicon.word_surnames:
         return common or (rare and not doubtful and given not in ordinary_words())
-    if MADE.match(words.text, end) or (at and TAKEN.search(words.text[max(0, at - 3) : at])):
+    if (
+        not _stands_alone(words, at)
+        or MADE.match(words.text, end)
+        or (at and TAKEN.search(words.text[max(0, at - 3) : at]))
+    ):
         return False
     return (
         common
         and surname not in lexicon.word_surnames
         and not (doubtful and (len(given) == 1 or given in ordinary_words()))
     )
+
+
+def _stands_alone(words: Words, at: int) -> bool:
+    """Whether what stands before a place ends there: a word of the dictionary, or one that joins; 舍 before 曲林 is neither."""
+    before = max((edge for edge in words.edges if edge < at), default=None)
+    if before is None:
+        return True
+    token = words.text[before:at]
+    return token in JOINING if len(token) == 1 else token in ordinary_words()
 
 
 def _is_word(value: str, surname: str, lexicon: Lexicon, told: bool) -> bool:
