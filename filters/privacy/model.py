@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from filters.privacy.english_names import AFTER_EPONYM
 from filters.privacy.english_words import disease_words, small_words
 from filters.privacy.finder import Level
 from filters.privacy.lexicon import Lexicon, called_persons, is_medical, ordinary_words
@@ -49,7 +50,8 @@ class Proposer:
         small = small_words(text)
         for one in self.read(text) if text.strip() else ():
             start, end = _trimmed(text, one.start, one.end)
-            if start < end and not _vetoed(text[start:end], one.kind, lexicon, small):
+            eponym = AFTER_EPONYM.match(text, end) is not None
+            if start < end and not eponym and not _vetoed(text[start:end], one.kind, lexicon, small):
                 found.append(Span(start, end, one.kind))
         return found
 

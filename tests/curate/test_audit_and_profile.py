@@ -48,7 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "letters").mkdir()
     (folder / "rows").mkdir()
     (folder / "letters" / "long.txt").write_text(LETTER)
-    (folder / "letters" / "short.txt").write_text(
+    (folder / "letters" / "Zebulon_Quackenbush.txt").write_text(
         "Patient name: Zebulon Quackenbush, MRN: ZY00998877."
     )  # dropped by length
     row = {
@@ -118,6 +118,7 @@ def test_words_that_were_taken_out_often_are_shown_with_their_phrases(run: Path,
     assert (told["Zebulon Quackenbush"]["times"], told["Zebulon Quackenbush"]["documents"]) == (4, 2)  # in titles too
     assert any("Patient name: ⟦Zebulon Quackenbush⟧" in phrase for phrase in told["Zebulon Quackenbush"]["phrases"])
     assert [one["times"] for one in rows] == sorted((one["times"] for one in rows), reverse=True)
+    assert "[NAME].txt" in (run / "plan.json").read_text()  # the file is found again by its key
     assert "⟦" in curate("audit", "privacy", run, "--words", "--more-than", 0).stdout
     quiet = curate("audit", "privacy", run, "--words", "--more-than", 99)
     assert (quiet.stdout, "more than 99 times" in quiet.stderr) == ("", True)

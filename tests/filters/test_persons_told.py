@@ -170,6 +170,7 @@ def test_packaged_models_find_names_and_no_medicine() -> None:
     assert names(english, model=both) == {"Nathan"}
     assert names("家属向健陪护，之后阿莫西林胶囊口服。", model=both) == {"向健"}
     assert names(english, "published", model=both) == set()
+    assert names("Ashkenazi Jewish descent. Von Willebrand disease in a cousin.", model=both) == set()
 
 
 def test_a_package_that_reads_no_names_is_refused() -> None:
