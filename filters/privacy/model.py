@@ -14,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from filters.english import disease_words
 from filters.privacy.english_names import AFTER_EPONYM
-from filters.privacy.english_words import disease_words, small_words
+from filters.privacy.english_words import small_words
 from filters.privacy.finder import Level
 from filters.privacy.lexicon import Lexicon, called_persons, is_medical, ordinary_words
 from filters.privacy.packaged import Reader, packaged_reader

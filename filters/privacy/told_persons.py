@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.privacy.english_words import disease_words, is_given_name, reads_as_person, small_words
+from filters.english import disease_words
+from filters.privacy.english_words import is_given_name, reads_as_person, small_words
 from filters.privacy.finder import Search
 from filters.privacy.lexicon import Lexicon, is_medical
 from filters.privacy.name_forms import FULL, LAST_FIRST, PARTICLE, SEVERAL, TOKEN, UP
