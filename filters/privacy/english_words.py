@@ -51,7 +51,9 @@ def reads_as_person(words: list[str], lexicon: Lexicon, small: frozenset[str]) -
         return False
     given = is_given_name(words[0])
     # Veerle, Okanay: no word of English, so a name of elsewhere.
-    unknown = plain(words[0]) not in used_words() and words[0] not in lexicon.eponyms_en
+    unknown = (
+        len(words[0].strip(".")) > 1 and plain(words[0]) not in used_words() and words[0] not in lexicon.eponyms_en
+    )
     if words[0].strip(".") in TITLES or words[0] in lexicon.not_names or is_word(words[0]) or words[0].lower() in small:
         return False
     rest = [word for word in whole if word is not words[0] and word[0].isupper()]
