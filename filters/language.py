@@ -35,6 +35,7 @@ ENGLISH: Final = 0.7
 MOST_IDEOGRAPHS: Final = 0.1  # of the letters; with more it is a Chinese note with English in it
 ADDRESSED: Final = re.compile(r"\S+@\S+|https?://\S+|\[[A-Z]+(?:_\d+)?\]")
 WORD: Final = re.compile(r"[^\W\d_]+")
+IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
 CLINICAL: Final = frozenset(
     [
         "abx",
@@ -190,6 +191,23 @@ def _short_latin(text: pl.Series, ideographs: pl.Series) -> pl.Series:
     return (text.str.len_chars() <= SHORT) & (ideographs < MOST_IDEOGRAPHS)
 
 
+def _short_mixed(text: pl.Series, ideographs: pl.Series) -> pl.Series:
+    return (text.str.len_chars() <= SHORT) & (ideographs > 0) & (ideographs < MIN_IDEOGRAPH_SHARE)
+
+
+def _latin_says_nothing(text: str) -> bool:
+    """Whether beside at least two ideographs stand abbreviations, units and marks alone (血常规：WBC 12.3)."""
+    words = WORD.findall(ADDRESSED.sub(" ", text))
+    if sum(len(IDEOGRAPH.findall(word)) for word in words) < FEWEST_WORDS:
+        return False
+    telling = [word.lower() for word in _latin(words) if len(word) > 3 and not word.isupper()]
+    return len(telling) < FEWEST_WORDS and not used_words() & {*telling}
+
+
+def _latin(words: list[str]) -> list[str]:
+    return [part for word in words for part in IDEOGRAPH.sub(" ", word).split()]
+
+
 def english_share(text: str) -> float:
     """Share of English words among the words of a short text that tell of a language; 0 where fewer than two do.
 
@@ -233,6 +251,10 @@ def language(
     for row in ((ideographs >= MIN_IDEOGRAPH_SHARE) & ~has_kana).arg_true():
         shares[row] = {"zh": 0.0, **shares[row]}  # first, so that it wins where another is as likely
         shares[row]["zh"] = max(*shares[row].values(), float(ideographs[row]))
+    for row in (_short_mixed(batch.text, ideographs) & ~has_kana).arg_true():
+        if _latin_says_nothing(batch.text[row]):
+            shares[row] = {"zh": 0.0, **shares[row]}
+            shares[row]["zh"] = max(shares[row].values())
     if keep and "en" in keep:
         for row in _short_latin(batch.text, ideographs).arg_true():
             if (known := english_share(batch.text[row])) >= ENGLISH:

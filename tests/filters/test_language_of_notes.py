@@ -28,6 +28,11 @@ CHINESE = [
     "乙肝表面抗原阴性.乙肝表面抗体阴性.乙肝e抗原阴性.乙肝e抗体阴性.乙肝核心抗体阳性",
     "血常规：WBC 12.3×10^9/L，CRP 42 mg/L，PLT 210",
 ]
+CHINESE += [
+    "发件人：[NAME] <chen@example.net>",
+    "心电图：ST-T改变，LVEF 42%，BNP 812 pg/mL",
+    "查MRI未见异常，予IVIG 20g ivgtt qd",
+]
 OTHERS = [
     "Der Patient klagt seit drei Tagen über Brustschmerzen.",
     "Sin fiebre ni disnea, abdomen blando y depresible.",
