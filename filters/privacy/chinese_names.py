@@ -41,7 +41,7 @@ MINORITY: Final = re.compile(
 )
 # Whoever is called so and has a colon behind it: 受检者, 一助, 参加讨论人员, 接种人员, 户主, 发件人.
 ROLE_ZH: Final = re.compile(
-    rf"[{HAN}]{{0,8}}(?:者|人|人员|员|医?师|医?士|医生|大夫|护士长?|主任|教授|助|助手|主|主刀|刀|友|童|儿|偶|属|方|长|父|母|夫|妻|子|女|兄|弟|姐|妹|亲|老公|老婆|签名|签字|姓名)"
+    rf"(?:者|人|人员|员|医?师|医?士|医生|大夫|护士长?|主任|教授|助|助手|主|主刀|刀|友|童|儿|偶|属|方|长|父|母|夫|妻|子|女|兄|弟|姐|妹|亲|老公|老婆|签名|签字|姓名)"
     rf"(?:\([^()]{{0,8}}\))?[ ]?[:/][ ]{{0,4}}(?=[{HAN}])"
 )
 # Who is named right behind the word: 患者林桂香神志清, 兹证明乔宁, 其子李刚, 我是赵桂香.
@@ -166,17 +166,16 @@ def _is_classical(text: str) -> bool:
 
 def _running_zh(lexicon: Lexicon) -> Search:
     """Names that stand anywhere: behind a word that calls a person any name, else those that are made as names are."""
+    first = frozenset(surname[0] for surname in lexicon.surnames)
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         classical = _is_classical(text[low:high])
-        for words in runs(text, low, high):
-            told = {match.end() for match in BEFORE_ZH.finditer(words.text)}
-            for at in sorted(words.edges):
-                if at == 0 and words.text[0] in COUNTED and text[words.start - 1 : words.start].isdigit():
-                    continue
-                if classical and at not in told:
-                    continue
-                length = name_length(words, at, lexicon, told=at in told)
+        for words in runs(text, low, high, first):
+            places = sorted(at for at in words.edges if words.text[at : at + 1] in first)
+            told = {match.end() for match in BEFORE_ZH.finditer(words.text)} if places else set()
+            for at in places:
+                counted = at == 0 and words.text[0] in COUNTED and text[words.start - 1 : words.start].isdigit()
+                length = 0 if counted or (classical and at not in told) else name_length(words, at, lexicon, at in told)
                 if length:
                     yield Span(words.start + at, words.start + at + length, "NAME")
 

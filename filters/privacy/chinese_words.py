@@ -31,11 +31,12 @@ class Words(NamedTuple):
     edges: frozenset[int]
 
 
-def runs(text: str, low: int, high: int) -> Iterator[Words]:
-    """Runs of ideographs that begin in `low:high`, cut into words."""
+def runs(text: str, low: int, high: int, first: frozenset[str] | None = None) -> Iterator[Words]:
+    """Runs of ideographs that begin in `low:high`, cut into words; with `first` those alone that hold one of these."""
     for match in RUN.finditer(text, low, high):
         run = match.group()
-        yield Words(match.start(), run, frozenset(accumulate(map(len, rjieba.cut(run, False)), initial=0)))
+        if first is None or not first.isdisjoint(run):
+            yield Words(match.start(), run, frozenset(accumulate(map(len, rjieba.cut(run, False)), initial=0)))
 
 
 def words_at(text: str, at: int, length: int = 12) -> Words:
