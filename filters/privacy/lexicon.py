@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import polars as pl
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -54,10 +55,12 @@ def load_lexicon(path: str | None = None) -> Lexicon:
 
 @lru_cache(maxsize=1)
 def _dictionary() -> tuple[frozenset[str], frozenset[str]]:
-    text = files("jieba").joinpath("dict.txt").read_text(encoding="utf-8")
-    rows = [row for line in text.splitlines() if len(row := line.split(" ")) == 3 and len(row[0]) > 1]
-    persons = frozenset(word for word, _, tag in rows if tag in PERSON_TAGS)
-    frequent = frozenset(word for word, count, tag in rows if tag not in PERSON_TAGS or int(count) >= FREQUENT)
+    path = str(files("jieba").joinpath("dict.txt"))
+    rows = pl.read_csv(path, separator=" ", has_header=False, quote_char=None, new_columns=["word", "count", "tag"])
+    rows = rows.drop_nulls().filter(pl.col("word").str.len_chars() > 1)
+    named = pl.col("tag").is_in(sorted(PERSON_TAGS))
+    persons = frozenset(rows.filter(named)["word"])
+    frequent = frozenset(rows.filter(~named | (pl.col("count") >= FREQUENT))["word"])
     return frequent, persons
 
 
