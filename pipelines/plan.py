@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from filters.classifier_model import classifier_folder
-from pipelines.steps import bind_steps
+from filters.privacy.packaged import package_folder
+from pipelines.steps import bind_steps, named_values
 from schemas.canonical import canonical_digest
 from schemas.classifier import ClassifierRecipe
 from schemas.errors import WrongCall
@@ -173,16 +174,16 @@ def _given_files(recipe: Recipe, beside: Path) -> Iterator[InputFile]:
     seen = set()
     for step in bind_steps(recipe):
         for name in step.kind.names_files:
-            value = step.parameters.get(name)
-            if not isinstance(value, str) or value in recipe.classifiers or value in seen:
-                continue
-            seen.add(value)
-            path = classifier_folder(value)  # elsewhere a path is itself
-            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-                if file.is_file():
-                    yield _given(
-                        f"{step.kind.name}.{name}", f"{path.name}/{file.name}" if path.is_dir() else path.name, file
-                    )
+            for value in named_values(step.parameters.get(name)):
+                if value in recipe.classifiers or value in seen:
+                    continue
+                seen.add(value)
+                path = classifier_folder(value)  # elsewhere a path is itself
+                path = path if path.exists() else package_folder(value) or path
+                for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+                    if file.is_file():
+                        place = f"{path.name}/{file.name}" if path.is_dir() else path.name
+                        yield _given(f"{step.kind.name}.{name}", place, file)
 
 
 def _given(source: str, uri: str, path: Path) -> InputFile:

