@@ -68,17 +68,6 @@ engine = AnalyzerEngine(nlp_engine=NlpEngineProvider(nlp_configuration=named).cr
 texts = json.load(sys.stdin)
 json.dump([[(one.start, one.end, one.entity_type) for one in engine.analyze(text, "en")] for text in texts], sys.stdout)
 """
-# What Presidio calls an entity and no rule of privacy does: nationalities, places, moments of a day.
-PRESIDIO_PERSONAL = {
-    "PERSON",
-    "PHONE_NUMBER",
-    "EMAIL_ADDRESS",
-    "US_SSN",
-    "UK_NHS",
-    "CREDIT_CARD",
-    "US_DRIVER_LICENSE",
-    "MEDICAL_LICENSE",
-}
 
 
 class Planted(NamedTuple):

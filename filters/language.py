@@ -187,6 +187,11 @@ def language_shares(labels: list[str], probabilities: list[float], has_kana: boo
     return shares
 
 
+def _chinese_first(shares: dict[str, float], least: float) -> dict[str, float]:
+    """The shares with Chinese at least as likely as any other, and first, so that it wins."""
+    return {"zh": 0.0, **shares, **{"zh": max(*shares.values(), least)}} if shares else {"zh": least}
+
+
 def _short_latin(text: pl.Series, ideographs: pl.Series) -> pl.Series:
     return (text.str.len_chars() <= SHORT) & (ideographs < MOST_IDEOGRAPHS)
 
@@ -249,12 +254,10 @@ def language(
     # Ideographs without kana are written by Chinese alone, whatever the model makes of classical prose.
     ideographs = windows.str.count_matches(r"\p{Han}") / windows.str.count_matches(r"\p{L}").clip(lower_bound=1)
     for row in ((ideographs >= MIN_IDEOGRAPH_SHARE) & ~has_kana).arg_true():
-        shares[row] = {"zh": 0.0, **shares[row]}  # first, so that it wins where another is as likely
-        shares[row]["zh"] = max(*shares[row].values(), float(ideographs[row]))
+        shares[row] = _chinese_first(shares[row], float(ideographs[row]))
     for row in (_short_mixed(batch.text, ideographs) & ~has_kana).arg_true():
         if _latin_says_nothing(batch.text[row]):
-            shares[row] = {"zh": 0.0, **shares[row]}
-            shares[row]["zh"] = max(shares[row].values())
+            shares[row] = _chinese_first(shares[row], 0.0)
     if keep and "en" in keep:
         for row in _short_latin(batch.text, ideographs).arg_true():
             if (known := english_share(batch.text[row])) >= ENGLISH:

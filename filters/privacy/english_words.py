@@ -26,6 +26,11 @@ def is_given_name(word: str) -> bool:
     return plain(word) in given_names()
 
 
+def is_of_medicine(word: str) -> bool:
+    """Whether a word of four letters and more is one of a disease's description, or a drug's or finding's."""
+    return len(word) > 3 and (plain(word) in disease_words() or is_medical(word))
+
+
 @lru_cache(maxsize=1 << 14)
 def is_word(word: str, behind_given: bool = False, behind_unknown: bool = False) -> bool:
     """Whether a capitalised word is one of English or of medicine rather than a name.
@@ -38,7 +43,7 @@ def is_word(word: str, behind_given: bool = False, behind_unknown: bool = False)
     written = plain(word)
     if written in given_names() or (behind_given and written in family_names()):
         return False
-    if len(word) > 3 and (written in disease_words() or is_medical(word)):
+    if is_of_medicine(word):
         return True
     return written in used_words() and not (behind_unknown and written in family_names())
 

@@ -14,9 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from filters.english import disease_words
 from filters.privacy.english_names import AFTER_EPONYM
-from filters.privacy.english_words import small_words
+from filters.privacy.english_words import is_of_medicine, small_words
 from filters.privacy.finder import Level
 from filters.privacy.lexicon import Lexicon, called_persons, is_medical, ordinary_words
 from filters.privacy.packaged import Reader, packaged_reader
@@ -150,7 +149,7 @@ def _vetoed(value: str, kind: str, lexicon: Lexicon, small: Set[str]) -> bool:
     words = [word.strip(".,'’") for word in value.split()]
     return all(word in lexicon.eponyms_en for word in words) or any(
         word.title() in lexicon.not_names
-        or (len(word) > 3 and (word.lower() in disease_words() or is_medical(word)) and word not in lexicon.first_names)
+        or (is_of_medicine(word) and word not in lexicon.first_names)
         or word.lower() in small
         for word in words
     )

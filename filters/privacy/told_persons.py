@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.english import disease_words
-from filters.privacy.english_words import is_given_name, reads_as_person, small_words
+from filters.privacy.english_words import is_given_name, is_of_medicine, reads_as_person, small_words
 from filters.privacy.finder import Search
-from filters.privacy.lexicon import Lexicon, is_medical
+from filters.privacy.lexicon import Lexicon
 from filters.privacy.name_forms import FULL, LAST_FIRST, PARTICLE, SEVERAL, TOKEN, UP
 from filters.privacy.spans import Span
 
@@ -142,12 +141,7 @@ def person_length(name: str, lexicon: Lexicon, single: bool = False) -> int:
         plain = bare.title() if bare.isupper() else bare
         if plain in lexicon.not_names or (bare.islower() and count == 0 and len(bare) > 3):
             break
-        if (
-            len(bare) > 3
-            and bare[0].isupper()
-            and (plain.lower() in disease_words() or is_medical(plain))
-            and plain not in lexicon.first_names
-        ):
+        if bare[:1].isupper() and is_of_medicine(plain) and plain not in lexicon.first_names:
             break
         end, count = word.end(), count + 1
     found = name[:end].rstrip(", ")
