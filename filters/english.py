@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 DISEASES: Final = Path(__file__).with_name("disease_words.txt")
+CLINICAL: Final = Path(__file__).with_name("clinical_words.txt")
 USED: Final = 300  # times in pyspellchecker's 1.6 thousand million words; a word that rare may be a name it has seen
 _LETTERS: Final = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d", "ß": "s"})
 
@@ -56,3 +57,9 @@ def disease_words() -> frozenset[str]:
     Read from a list, since asking `simple_icd_10_cm` for all descriptions takes six seconds; a test holds them equal.
     """
     return frozenset(DISEASES.read_text(encoding="utf-8").split())
+
+
+@lru_cache(maxsize=1)
+def clinical_words() -> frozenset[str]:
+    """Abbreviations and terse words of English notes: abx, bibasal, perrl."""
+    return frozenset(CLINICAL.read_text(encoding="utf-8").split())

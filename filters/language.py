@@ -12,7 +12,7 @@ import fasttext
 import numpy as np
 import polars as pl
 
-from filters.english import disease_words, used_words
+from filters.english import clinical_words, disease_words, used_words
 from filters.layout import in_small_letters
 from filters.step import Batch, Outcome, step
 from schemas.errors import WrongCall
@@ -36,91 +36,6 @@ MOST_IDEOGRAPHS: Final = 0.1  # of the letters; with more it is a Chinese note w
 ADDRESSED: Final = re.compile(r"\S+@\S+|https?://\S+|\[[A-Z]+(?:_\d+)?\]")
 WORD: Final = re.compile(r"[^\W\d_]+")
 IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
-CLINICAL: Final = frozenset(
-    [
-        "abx",
-        "afebrile",
-        "afib",
-        "am",
-        "apixaban",
-        "bibasal",
-        "bid",
-        "bil",
-        "bilat",
-        "bnp",
-        "bp",
-        "bs",
-        "cabg",
-        "cbc",
-        "cta",
-        "cxr",
-        "dx",
-        "ecg",
-        "ekg",
-        "fu",
-        "gcs",
-        "gp",
-        "gtn",
-        "hb",
-        "hx",
-        "iv",
-        "ivf",
-        "kg",
-        "lft",
-        "loc",
-        "lle",
-        "mcg",
-        "mcv",
-        "mg",
-        "ml",
-        "mmhg",
-        "mri",
-        "mrn",
-        "nad",
-        "nbm",
-        "neg",
-        "neuro",
-        "nka",
-        "nkda",
-        "npo",
-        "nsr",
-        "obs",
-        "od",
-        "oedema",
-        "perrl",
-        "pmh",
-        "pmhx",
-        "po",
-        "prn",
-        "pt",
-        "pts",
-        "px",
-        "qds",
-        "qid",
-        "rales",
-        "resp",
-        "rr",
-        "rx",
-        "sats",
-        "sob",
-        "sr",
-        "stat",
-        "subcut",
-        "sx",
-        "tds",
-        "tid",
-        "trop",
-        "tsh",
-        "tx",
-        "uti",
-        "vitals",
-        "wbc",
-        "wnl",
-        "yo",
-        "yr",
-        "yrs",
-    ]
-)
 NOISE: Final = r"\$[^$\n]{0,400}\$|https?://\S+|[|#*\d()\[\]%·~=<>±+/]+"
 
 
@@ -222,7 +137,7 @@ def english_share(text: str) -> float:
     known = foreign = 0
     for word in WORD.findall(ADDRESSED.sub(" ", text)):
         small = word.lower()
-        if small in used_words() or small in disease_words() or small in CLINICAL:
+        if small in used_words() or small in disease_words() or small in clinical_words():
             known += len(small) > 1
         elif len(word) > 3 and (word.islower() or not small.isascii()):
             foreign += 1

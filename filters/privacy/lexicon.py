@@ -34,6 +34,7 @@ class Lexicon:
     first_names: frozenset[str]
     not_names: frozenset[str]
     not_names_zh: frozenset[str]
+    small_words: frozenset[str]
 
 
 @lru_cache(maxsize=2)
