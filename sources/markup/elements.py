@@ -20,6 +20,8 @@ PREDEFINED: Final = {"amp", "lt", "gt", "quot", "apos"}
 ENTITY: Final = re.compile(rb"&([A-Za-z][A-Za-z0-9]*);")
 # What is left where a reference was taken out: brackets with separators only.
 EMPTY_BRACKETS: Final = re.compile(r"\s*(\[[\s,;–—-]*\]|\((?:see |see also |[Ss]ee )?[\s,;–—-]*(?:and)?[\s,;–—-]*\))")
+# The same without the spaces before it, which would be tried at every word: most texts have none.
+ANY_EMPTY_BRACKETS: Final = re.compile(EMPTY_BRACKETS.pattern.removeprefix(r"\s*"))
 SPACES: Final = re.compile(r"[ \t\r\n\u00a0]+")
 
 
@@ -101,15 +103,22 @@ def local(element: Any) -> str:
 
 def squeeze(text: str) -> str:
     """One line: white space collapsed."""
+    return _single_spaces(text).strip()
+
+
+def _single_spaces(text: str) -> str:
     if "  " in text or "\n" in text or "\t" in text or "\r" in text or "\u00a0" in text:  # most texts hold none
-        text = SPACES.sub(" ", text)
-    return text.strip()
+        return SPACES.sub(" ", text)
+    return text
 
 
 def without_empty_brackets(text: str) -> str:
     """One line, without the brackets and spaces that a removed reference left behind."""
-    text, removed = EMPTY_BRACKETS.subn("", SPACES.sub(" ", text))
-    text = re.sub(r" +([,.;)\]。，；])", r"\1", text) if removed else re.sub(r" +([,.;]) ", r"\1 ", text)
+    text = _single_spaces(text)
+    if ANY_EMPTY_BRACKETS.search(text):
+        text = re.sub(r" +([,.;)\]。，；])", r"\1", EMPTY_BRACKETS.sub("", text))
+    elif " ," in text or " ." in text or " ;" in text:
+        text = re.sub(r" +([,.;]) ", r"\1 ", text)
     return text.strip()
 
 

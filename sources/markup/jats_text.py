@@ -263,7 +263,8 @@ def inline(element: Any, left: list[Any] | tuple[()] = ()) -> str:
 
 def finished(pieces: list[str]) -> str:
     """Pieces of a line put together, places of citations closed."""
-    return without_empty_brackets(CITATIONS.sub(_cited, "".join(pieces)))
+    text = "".join(pieces)
+    return without_empty_brackets(CITATIONS.sub(_cited, text) if CITED in text else text)
 
 
 def _cited(found: re.Match[str]) -> str:

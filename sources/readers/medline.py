@@ -1,13 +1,16 @@
 """MEDLINE/PubMed XML: baseline and update files, and what E-utilities answer; each citation is a document.
 
-Read as a stream, a citation at a time, so that a file of 30,000 takes no more memory than one of them.
+Read as a stream, a citation at a time, so that a file of 30,000 takes no more memory than one of them, and a broken one
+costs no other.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -18,6 +21,7 @@ from sources.draft import Blob, Broken, Draft, sha256
 from sources.formats import FIRST, reader
 from sources.markup.elements import squeeze
 from sources.markup.jats_text import inline
+from sources.markup.records import Records, holds_asides
 
 HEAD: Final = re.compile(
     rb"<(?:PubmedArticleSet|PubmedArticle|PubmedBookArticleSet|PubmedBookArticle|MedlineCitationSet|MedlineCitation)[\s>]"
@@ -36,6 +40,14 @@ SAID: Final = {
     "ExpressionOfConcernIn": "expression-of-concern", "RepublishedIn": "corrected-and-republished",
     "UpdateIn": "update",
 }  # fmt: skip
+# Each stands once in a citation, or one behind the other; first those that hold others' elements.
+LEFT_OUT: Final = tuple(
+    (b"<" + name, b"</" + name + b">")
+    for name in (b"ReferenceList", b"AuthorList", b"InvestigatorList", b"GrantList", b"History", b"ChemicalList")
+)
+PARSER: Final = etree.XMLParser(
+    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, remove_comments=True, remove_pis=True
+)
 NO_ABSTRACT: Final = re.compile(r"(?i)^\W*(?:abstract truncated|no abstract available)\W*$")
 
 
@@ -43,6 +55,7 @@ NO_ABSTRACT: Final = re.compile(r"(?i)^\W*(?:abstract truncated|no abstract avai
     "medline",
     sniff=lambda head: HEAD.search(head) is not None,
     priority=FIRST,
+    version=2,
     source="MEDLINE/PubMed XML, https://dtd.nlm.nih.gov/ncbi/pubmed",
     example='{name: pubmed, files: "pubmed*.xml.gz", format: medline, source_type: literature}',
 )
@@ -51,87 +64,93 @@ def read_medline(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
     if b"<!ENTITY" in blob.head:
         raise Unreadable("XML declares entities; refused (entity expansion or external entity)")
     number = 0
-    events = etree.iterparse(
-        blob.stream, events=("end",), tag=CITATIONS, resolve_entities=False, no_network=True, load_dtd=False,
-        huge_tree=True, remove_comments=True, remove_pis=True,
-    )  # fmt: skip
-    try:
-        for _, element in events:
-            if element.tag == "MedlineCitation" and _inside(element):
-                continue
-            number += 1
-            yield from _drafts(element, blob.uri, number)
-            _forget(element)
-    except etree.XMLSyntaxError as error:
-        said = f"not well-formed XML after {number} citations: {error}"
+    records = Records(blob.stream, CITATIONS)
+    for name, raw in records:
+        number += 1
+        yield from _drafts(name, raw, records.prefixes, blob.uri, number)
+    if records.fault:
+        said = f"not well-formed XML after {number} citations: {records.fault}"
         if not number:
-            raise Unreadable(said) from None
+            raise Unreadable(said)
         yield Broken(f"{blob.uri}#{number + 1}", "medline", said, 0, "")
-    if not number:
+    elif not number:
         raise Unreadable("no citation in it")
 
 
-def _inside(citation: Any) -> bool:
-    parent = citation.getparent()
-    return parent is not None and parent.tag == "PubmedArticle"
-
-
-def _forget(element: Any) -> None:
-    """Let go of what was read, and of what stands before it."""
-    element.clear()
-    while element.getprevious() is not None:
-        del element.getparent()[0]
-
-
-def _drafts(element: Any, uri: str, number: int) -> Iterator[Draft | Broken]:
-    raw = etree.tostring(element, with_tail=False)
+def _drafts(name: str, raw: bytes, prefixes: dict[str, str], uri: str, number: int) -> Iterator[Draft | Broken]:
     digest = sha256(raw)
-    if element.tag == "DeleteCitation":
-        gone = [one.text for one in element.iter("PMID") if one.text]
-        told = f"PubMed deleted these citations: {', '.join(gone)}."
-        yield Draft(told, digest, f"{number}", f"{uri}#{number}", "Deleted citations", article_type="deletion",
-                    retracts=tuple(f"pmid:{one}" for one in gone))  # fmt: skip
-        return
     try:
-        if element.tag == "PubmedBookArticle":
+        element = _parsed(raw if name == "PubmedBookArticle" else _without_people(raw), prefixes)
+        if name == "DeleteCitation":
+            gone = [one.text for one in element.iter("PMID") if one.text]
+            told = f"PubMed deleted these citations: {', '.join(gone)}."
+            yield Draft(told, digest, f"{number}", f"{uri}#{number}", "Deleted citations", article_type="deletion",
+                        retracts=tuple(f"pmid:{one}" for one in gone))  # fmt: skip
+        elif name == "PubmedBookArticle":
             yield _book(element, digest, uri, number)
         else:
             yield _article(element, digest, uri, number)
+    except etree.XMLSyntaxError as error:
+        yield Broken(f"{uri}#{number}", "medline", f"not well-formed XML: {error}", len(raw), digest)
     except (AttributeError, ValueError, KeyError, TypeError) as error:
         yield Broken(f"{uri}#{number}", "medline", f"{type(error).__name__}: {error}", len(raw), digest)
 
 
+def _parsed(raw: bytes, prefixes: dict[str, str]) -> Any:
+    if not prefixes:
+        return etree.fromstring(raw, PARSER)
+    declared = " ".join(f'xmlns:{prefix}="{escape(uri)}"' for prefix, uri in prefixes.items())
+    return etree.fromstring(b"<outside %s>%s</outside>" % (declared.encode(), raw), PARSER)[0]
+
+
+def _without_people(raw: bytes) -> bytes:
+    """A citation without its authors, references and funders: half of it, of which no document has a word."""
+    if holds_asides(raw):  # a comment may hold what looks like a tag
+        return raw
+    for opening, closing in LEFT_OUT:
+        start = raw.find(opening)
+        end = raw.rfind(closing, start) if start >= 0 else -1
+        if end >= 0:
+            raw = raw[:start] + raw[end + len(closing) :]
+    return raw
+
+
 def _article(element: Any, digest: str, uri: str, number: int) -> Draft:
     citation = element if element.tag == "MedlineCitation" else element.find("MedlineCitation")
-    article = citation.find("Article")
-    pmid = _text(citation.find("PMID"))
-    version = citation.find("PMID").get("Version") if citation.find("PMID") is not None else None
-    title, vernacular = _text(article.find("ArticleTitle")), _text(article.find("VernacularTitle"))
+    about = _children(citation)
+    if "Article" not in about:
+        raise ValueError("a citation without <Article>")
+    article = _children(about["Article"][0])
+    told = _first(about, "PMID")
+    pmid, version = _text(told), told.get("Version") if told is not None else None
+    title, vernacular = _text(_first(article, "ArticleTitle")), _text(_first(article, "VernacularTitle"))
     blocks = [f"# {title or vernacular}", vernacular if title else ""]
-    blocks += _abstract(article.find("Abstract"), "Abstract")
-    for other in citation.findall("OtherAbstract"):
+    blocks += _abstract(_first(article, "Abstract"), "Abstract")
+    for other in about.get("OtherAbstract", ()):
         language, kind = other.get("Language") or "", other.get("Type") or ""
         names = ", ".join(filter(None, [kind if kind != "Publisher" else "", language]))
         blocks += _abstract(other, f"Abstract ({names})" if names else "Abstract")
-    blocks.append(_headings(citation))
-    types = [_text(one) for one in article.findall("PublicationTypeList/PublicationType")]
-    journal = article.find("Journal")
+    blocks.append(_headings(about))
+    kinds = _children(_first(article, "PublicationTypeList", ()))
+    types = [_term(one.text or "") for one in kinds.get("PublicationType", ())]
+    journal = _children(_first(article, "Journal", ()))
+    issue = _children(_first(journal, "JournalIssue", ()))
     identifiers = element.find("PubmedData/ArticleIdList") if element.tag == "PubmedArticle" else None
     doi = _doi(article, identifiers)
     pmcid = next(
         (pmcid_of(one.text) for one in (identifiers if identifiers is not None else ()) if one.get("IdType") == "pmc"),
         None,
     )
-    retracts, retracted, notices = _notices(citation, types)
+    retracts, retracted, notices = _notices(_first(about, "CommentsCorrectionsList", ()), types)
     return Draft(
         text="\n\n".join(filter(None, blocks)),
         raw_sha256=digest,
         place=f"{pmid or number}/{version or 1}/{number}",
         uri=f"{uri}#pmid{pmid}" if pmid else f"{uri}#{number}",
         title=title or vernacular or None,
-        published=_published(article),
-        publisher=_text(journal.find("Title")) or None if journal is not None else None,
-        issn=_text(journal.find("ISSN")) or None if journal is not None else None,
+        published=_date(_first(article, "ArticleDate")) or _date(_first(issue, "PubDate")),
+        publisher=_text(_first(journal, "Title")) or None,
+        issn=_text(_first(journal, "ISSN")) or None,
         article_type="; ".join(types) or None,
         doi=doi,
         identifiers=tuple(one for one in (pmid_of(pmid), pmcid) if one),
@@ -170,6 +189,18 @@ def _book(element: Any, digest: str, uri: str, number: int) -> Draft:
     )
 
 
+def _children(element: Iterable[Any]) -> dict[str, list[Any]]:
+    """What stands right below an element, by its name."""
+    found: dict[str, list[Any]] = {}
+    for one in element:
+        found.setdefault(one.tag, []).append(one)
+    return found
+
+
+def _first(children: dict[str, list[Any]], name: str, missing: Any = None) -> Any:
+    return children[name][0] if name in children else missing
+
+
 def _text(element: Any) -> str:
     """Text of an element on one line; most have no elements within."""
     if element is None:
@@ -188,13 +219,15 @@ def _abstract(abstract: Any, heading: str) -> list[str]:
     return [f"## {heading}", *parts] if parts else []
 
 
-def _headings(citation: Any) -> str:
+_term: Final = lru_cache(1 << 14)(squeeze)  # of headings and kinds there are few, told of millions of citations
+
+
+def _headings(about: dict[str, list[Any]]) -> str:
     """Subject headings with their qualifiers, and the authors' own keywords."""
     terms = []
-    for one in citation.findall("MeshHeadingList/MeshHeading"):
-        names = [squeeze(part.text or "") for part in one]
-        terms.append("/".join(filter(None, names)))
-    words = [_text(one) for one in citation.findall("KeywordList/Keyword")]
+    for one in _first(about, "MeshHeadingList", ()):
+        terms.append("/".join(filter(None, [_term(part.text or "") for part in one])))
+    words = [_text(one) for words in about.get("KeywordList", ()) for one in words if one.tag == "Keyword"]
     lines = [
         f"MeSH: {'; '.join(terms)}" if terms else "",
         f"Keywords: {'; '.join(filter(None, words))}" if words else "",
@@ -202,8 +235,8 @@ def _headings(citation: Any) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _doi(article: Any, identifiers: Any) -> str | None:
-    for one in article.findall("ELocationID"):
+def _doi(article: dict[str, list[Any]], identifiers: Any) -> str | None:
+    for one in article.get("ELocationID", ()):
         if one.get("EIdType") == "doi" and one.get("ValidYN") != "N" and one.text:
             return one.text.strip().lower()
     for one in identifiers if identifiers is not None else ():
@@ -212,18 +245,14 @@ def _doi(article: Any, identifiers: Any) -> str | None:
     return None
 
 
-def _published(article: Any) -> str | None:
-    journal = article.find("Journal/JournalIssue/PubDate")
-    return _date(article.find("ArticleDate")) or _date(journal)
-
-
 def _date(element: Any) -> str | None:
     """A date as far as it is told; of "2019 Mar-Apr" or "Spring 2019" the year and a month that is named."""
     if element is None:
         return None
-    year, month, day = (squeeze(element.findtext(name) or "") for name in ("Year", "Month", "Day"))
+    parts = {one.tag: one.text or "" for one in element}
+    year, month, day = (parts.get(name, "").strip() for name in ("Year", "Month", "Day"))
     if not year:
-        told = element.findtext("MedlineDate") or ""
+        told = parts.get("MedlineDate", "")
         found = re.search(r"(?:19|20|18)\d\d", told)
         if found is None:
             return None
@@ -238,11 +267,11 @@ def _date(element: Any) -> str | None:
     return f"{year}-{at:02d}-{int(day):02d}" if day.isdigit() else f"{year}-{at:02d}"
 
 
-def _notices(citation: Any, types: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
+def _notices(told: Iterable[Any], types: list[str]) -> tuple[tuple[str, ...], bool, tuple[str, ...]]:
     """What this citation retracts, whether it is retracted, and what is said of whom by PubMed's numbers."""
     retracts, said = set(), set()
     retracted = "Retracted Publication" in types
-    for one in citation.findall("CommentsCorrectionsList/CommentsCorrections"):
+    for one in told:
         kind, pmid = one.get("RefType") or "", one.findtext("PMID")
         other = f"pmid:{pmid.strip()}" if pmid else squeeze(one.findtext("RefSource") or "")
         if kind in SAYS and pmid:
