@@ -27,13 +27,11 @@ PRELOADED = [
     "pipelines.execute",
     "pipelines.engines.datatrove_engine",
     "pipelines.engines.beam_engine",
+    "pipelines.preloaded",
     "rapidocr.main",
-    "pipelines.stages.shards",
-    "sources.readers.html",
-    "sources.readers.pdf",
-    "filters.language",
     "trainers.train",
     "tests.trainers.ranks",
+    "tests.frozen",
 ]
 SERVER = multiprocessing.get_context("forkserver")
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -25,16 +27,22 @@ def packed_model() -> Path | None:
 
 def convert(packed: Path, to: Path) -> Path:
     """Write weights, configuration, tokenizer and chat template into a new folder."""
+    import gguf
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-    told = AutoModelForCausalLM.from_pretrained(str(packed.parent), gguf_file=packed.name, dtype=torch.float32)
+    # transformers reads the file once for each of settings, weights and tokenizer, and makes the table of names for each
+    # layer's parts anew: most of a minute.
+    once = {name: cache(getattr(gguf, name)) for name in ("GGUFReader", "get_tensor_name_map")}
+    with patch.multiple(gguf, **once):
+        told = AutoModelForCausalLM.from_pretrained(str(packed.parent), gguf_file=packed.name, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(str(packed.parent), gguf_file=packed.name)
     settings = told.config
     del settings.quantization_config  # transformers writes no folder of a model that it holds for quantised
     plain = LlamaForCausalLM(settings)
     plain.load_state_dict(told.state_dict())
     plain.save_pretrained(to)
-    AutoTokenizer.from_pretrained(str(packed.parent), gguf_file=packed.name).save_pretrained(to)
+    tokenizer.save_pretrained(to)
     return to
 
 

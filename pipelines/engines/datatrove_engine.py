@@ -33,13 +33,7 @@ from storage.orphans import end_with, forks_end_with_this, own_process
 from storage.places import Place, files_below, is_local, place, remove
 from storage.publishing import claimed, write_text
 
-PRELOADED = [
-    "pipelines.tasks",
-    "pipelines.stages.shards",
-    "sources.readers.html",
-    "sources.readers.pdf",
-    "filters.language",
-]
+PRELOADED = ["pipelines.preloaded"]
 WATCH_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 WAIT_SECONDS = 0.005
