@@ -16,7 +16,7 @@ import polars as pl
 from numba import njit
 
 from dedup.facts import others
-from dedup.minhash import lean_similarity
+from dedup.minhash import lean_similarities, lean_similarity
 
 EDGES: Final = {"left": pl.UInt32(), "right": pl.UInt32()}
 DECISIONS: Final = {
@@ -32,6 +32,7 @@ DECISIONS: Final = {
 NEAR: Final = 0.7
 MOST_NAMED: Final = 5  # facts that a reason names
 MOST_COMPARED: Final = 200  # kept documents of a cluster that each member is compared with
+ROWS_COMPARED: Final = 100_000  # signatures that are compared at once: 11 MB a side
 ROWS_A_PART: Final = 2_000_000  # keys that are sorted together: some 100 MB
 
 
@@ -167,6 +168,7 @@ def judged_by_the_kept(clusters: pl.DataFrame, candidates: pl.DataFrame, decisio
     ranked = (
         clusters.join(doubtful.select("row"), on="row", how="semi").join(candidates, on="row").sort("root", *BEST_FIRST)
     )
+    ranked = ranked.join(_roots_in_doubt(ranked), on="root", how="semi", maintain_order="left")
     changed: list[tuple[int, str, str | None, str | None]] = []
     for _, cluster in ranked.group_by("root", maintain_order=True):
         changed.extend(_apart(cluster))
@@ -175,6 +177,36 @@ def judged_by_the_kept(clusters: pl.DataFrame, candidates: pl.DataFrame, decisio
     untouched = decisions.join(told, on="row", how="anti")
     again = decisions.drop("kept", "dropped_by", "drop_reason").join(told, on="row").select(decisions.columns)
     return pl.concat([untouched, again]).sort("row")
+
+
+def _roots_in_doubt(ranked: pl.DataFrame) -> pl.DataFrame:
+    """Clusters with a member that is not near the first of its cluster, or whose facts are asked: most have none."""
+    root = ranked["root"].to_numpy()
+    begins = np.r_[True, root[1:] != root[:-1]] if len(root) else np.zeros(0, bool)
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(root)), 0)).astype(np.int64)
+    doubt = np.zeros(len(root), bool)
+    if "signature" in ranked.columns:
+        told = ranked["signature"]
+        for start in range(0, len(root), ROWS_COMPARED):
+            part = slice(start, start + ROWS_COMPARED)
+            doubt[part] = _far(told[part].to_list(), told[first[part]].to_list())
+    doubt &= (ranked["exact"] != ranked["exact"][first]).fill_null(True).to_numpy()
+    if "facts" in ranked.columns:
+        doubt |= ranked["facts"].is_not_null().to_numpy()
+    return ranked.filter(pl.Series(doubt)).select("root").unique()
+
+
+def _far(left: list[bytes | None], right: list[bytes | None]) -> npt.NDArray[np.bool_]:
+    known = np.array([one is not None and other is not None for one, other in zip(left, right, strict=True)], bool)
+    signatures = [
+        np.frombuffer(b"".join(one for one, is_known in zip(side, known, strict=True) if is_known and one), np.uint8)
+        for side in (left, right)
+    ]
+    far = np.zeros(len(known), bool)
+    if known.any():
+        pairs = [one.reshape(int(known.sum()), -1) for one in signatures]
+        far[known] = lean_similarities(*pairs) < NEAR
+    return far
 
 
 def _apart(cluster: pl.DataFrame) -> Iterator[tuple[int, str, str | None, str | None]]:

@@ -138,8 +138,13 @@ def lean(of: Signatures) -> list[bytes]:
 
 def lean_similarity(one: bytes, other: bytes) -> float:
     """Estimated Jaccard similarity of two lean signatures: equal bytes, less those that are equal by chance."""
-    equal = float((np.frombuffer(one, np.uint8) == np.frombuffer(other, np.uint8)).mean())
-    return max(0.0, (equal - 1 / 256) / (1 - 1 / 256))
+    return float(lean_similarities(np.frombuffer(one, np.uint8)[None], np.frombuffer(other, np.uint8)[None])[0])
+
+
+def lean_similarities(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """`lean_similarity` of paired signatures, both of shape (pairs, bytes); returns shape (pairs,)."""
+    equal = (left == right).mean(axis=1)
+    return np.maximum(0.0, (equal - 1 / 256) / (1 - 1 / 256))
 
 
 def jaccard_estimate(left: Signatures, right: Signatures) -> npt.NDArray[np.float64]:

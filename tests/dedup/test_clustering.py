@@ -109,3 +109,34 @@ def test_repeated_lines_go_from_all_but_the_first_document() -> None:
     assert footer in cleaned[0]
     assert footer not in cleaned[1]
     assert all("no known allergies" in text for text in cleaned)  # shorter than the floor
+
+
+SIGNATURES = st.lists(st.integers(0, 3), min_size=8, max_size=8).map(lambda told: bytes(told))
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("xyz"), st.one_of(st.none(), SIGNATURES), st.sampled_from([None, ["a"], ["b"]])),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.integers(0, 11), max_size=12),
+    st.booleans(),
+)
+def test_clusters_that_are_in_no_doubt_are_decided_as_if_they_were(
+    rows: list[tuple[str, bytes | None, list[str] | None]], joined: list[int], with_facts: bool
+) -> None:
+    edges = pl.DataFrame([(0, at) for at in joined if 0 < at < len(rows)], schema=clustering.EDGES, orient="row")
+    found = members(components(len(rows), [edges]))
+    told = candidates(
+        id=[f"{number:02d}" for number in range(len(rows))],
+        exact=[row[0] for row in rows],
+        signature=pl.Series([row[1] for row in rows], dtype=pl.Binary).to_list(),
+    ).with_columns(pl.col("signature").cast(pl.Binary))
+    if with_facts:
+        told = told.with_columns(facts=pl.Series([row[2] for row in rows], dtype=pl.List(pl.String)))
+    chosen = choose(found, told)
+    quick = clustering.judged_by_the_kept(found, told, chosen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "_roots_in_doubt", lambda ranked: ranked.select("root").unique())
+        assert quick.equals(clustering.judged_by_the_kept(found, told, chosen))
