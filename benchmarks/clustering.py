@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -74,7 +75,7 @@ def write_prints(folder: Path, documents: int, seed: int) -> None:
 def group_band(folder: Path, band: str, documents: int) -> int:
     """Edges of one band, written beside; returns how many."""
 
-    def frames():
+    def frames() -> Iterator[pl.DataFrame]:
         first = 0
         for path in sorted(folder.glob("0*.parquet")):
             keys = pl.read_parquet(path, columns=[band])[band]
@@ -91,13 +92,13 @@ def group_band(folder: Path, band: str, documents: int) -> int:
 class Peak:
     """Peak resident memory of this process and its children together, in MiB."""
 
-    def __enter__(self):
+    def __enter__(self) -> Peak:
         self.peak, self._stop = 0.0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self._stop.wait(0.05):
             processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
             total = 0.0
@@ -108,7 +109,7 @@ class Peak:
                     continue
             self.peak = max(self.peak, total)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._stop.set()
         self._thread.join()
 

@@ -8,11 +8,14 @@ depends on how rows were partitioned: groups are linked as stars, and the choice
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import polars.selectors as cs
 from numba import njit
 
 from dedup.facts import others
@@ -32,6 +35,7 @@ DECISIONS: Final = {
 NEAR: Final = 0.7
 MOST_NAMED: Final = 5  # facts that a reason names
 MOST_COMPARED: Final = 200  # kept documents of a cluster that each member is compared with
+TOLD: Final = cs.by_name("row", "id", "root", "exact", "signature", "facts", require_all=False)
 ROWS_COMPARED: Final = 100_000  # signatures that are compared at once: 11 MB a side
 ROWS_A_PART: Final = 2_000_000  # keys that are sorted together: some 100 MB
 
@@ -162,16 +166,17 @@ def judged_by_the_kept(clusters: pl.DataFrame, candidates: pl.DataFrame, decisio
     where a document is not asked), or is kept itself; what facts hold apart is named. Components of two without facts
     are near by how they were found.
     """
-    asked = pl.col("facts").is_not_null() if "facts" in candidates.columns else pl.lit(False)
-    sized = clusters.join(candidates.select("row", asked=asked), on="row").with_columns(size=pl.len().over("root"))
-    doubtful = sized.filter((pl.col("size") > 2) | pl.col("asked").any().over("root"))
-    ranked = (
-        clusters.join(doubtful.select("row"), on="row", how="semi").join(candidates, on="row").sort("root", *BEST_FIRST)
-    )
+    large = clusters.filter(pl.len().over("root") > 2)
+    if "facts" in candidates.columns:
+        asked = clusters.join(candidates.filter(pl.col("facts").is_not_null()).select("row"), on="row", how="semi")
+        large = pl.concat([large, clusters.join(asked.select("root").unique(), on="root", how="semi")]).unique()
+    ranked = large.join(candidates, on="row").sort("root", *BEST_FIRST)
     ranked = ranked.join(_roots_in_doubt(ranked), on="root", how="semi", maintain_order="left")
     changed: list[tuple[int, str, str | None, str | None]] = []
-    for _, cluster in ranked.group_by("root", maintain_order=True):
+    for _, cluster in groupby(ranked.select(TOLD).iter_rows(named=True), key=itemgetter("root")):
         changed.extend(_apart(cluster))
+    if not changed:
+        return decisions
     columns = ("row", "kept", "dropped_by", "drop_reason")
     told = pl.DataFrame(changed, schema={name: DECISIONS[name] for name in columns}, orient="row")
     untouched = decisions.join(told, on="row", how="anti")
@@ -209,10 +214,10 @@ def _far(left: list[bytes | None], right: list[bytes | None]) -> npt.NDArray[np.
     return far
 
 
-def _apart(cluster: pl.DataFrame) -> Iterator[tuple[int, str, str | None, str | None]]:
+def _apart(cluster: Iterable[dict[str, Any]]) -> Iterator[tuple[int, str, str | None, str | None]]:
     """Decisions of one cluster, whose rows are the best first."""
     kept: list[dict[str, Any]] = []
-    for row in cluster.iter_rows(named=True):
+    for row in cluster:
         same = next((one for one in kept if one["exact"] == row["exact"]), None)
         if same is not None:
             yield row["row"], same["id"], "exact", f"exact duplicate of {same['id']}"
