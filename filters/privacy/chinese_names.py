@@ -167,12 +167,14 @@ def _is_classical(text: str) -> bool:
 def _running_zh(lexicon: Lexicon) -> Search:
     """Names that stand anywhere: behind a word that calls a person any name, else those that are made as names are."""
     first = frozenset(surname[0] for surname in lexicon.surnames)
+    rare = frozenset(surname[0] for surname in lexicon.rare_surnames)
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         classical = _is_classical(text[low:high])
-        for words in runs(text, low, high, first):
-            places = sorted(at for at in words.edges if words.text[at : at + 1] in first)
-            told = {match.end() for match in BEFORE_ZH.finditer(words.text)} if places else set()
+        for words in runs(text, low, high, first | rare):
+            told = {match.end() for match in BEFORE_ZH.finditer(words.text)}
+            begins = {at for at in words.edges if words.text[at : at + 1] in first}
+            places = sorted(begins | {at for at in told & words.edges if words.text[at : at + 1] in rare})
             for at in places:
                 counted = at == 0 and words.text[0] in COUNTED and text[words.start - 1 : words.start].isdigit()
                 length = 0 if counted or (classical and at not in told) else name_length(words, at, lexicon, at in told)
@@ -199,7 +201,7 @@ def _cut_name(value: str, lexicon: Lexicon, named: bool = False) -> str:
             return value[:length] if " " not in value else value
     if "·" in value:
         return value
-    surname = surname_of(squeezed, lexicon)
+    surname = surname_of(squeezed, lexicon) or (squeezed[:2] if squeezed[:2] in lexicon.rare_surnames else None)
     if surname is None:
         return value if 2 <= len(squeezed) <= 3 and squeezed not in ordinary_words() and not _epithet(squeezed) else ""
     longest = len(surname) + 2

@@ -45,10 +45,10 @@ def words_at(text: str, at: int, length: int = 12) -> Words:
     return next(runs(text, at, at + length)) if match else Words(at, "", frozenset())
 
 
-def surname_of(value: str, lexicon: Lexicon) -> str | None:
-    """The surname that a string begins with; those of two characters first."""
+def surname_of(value: str, lexicon: Lexicon, told: bool = False) -> str | None:
+    """The surname that a string begins with, those of two characters first; rare ones where a person is named."""
     for length in (2, 1):
-        if value[:length] in lexicon.surnames:
+        if value[:length] in lexicon.surnames or (told and value[:length] in lexicon.rare_surnames):
             return value[:length]
     return None
 
@@ -74,7 +74,7 @@ def name_length(words: Words, at: int, lexicon: Lexicon, told: bool = False) -> 
     Unless something told that a person is named, the given name must be made of characters that given names are made
     of, and a surname that is a word as well needs two of them.
     """
-    surname = surname_of(words.text[at : at + 2], lexicon) if at in words.edges else None
+    surname = surname_of(words.text[at : at + 2], lexicon, told) if at in words.edges else None
     if surname is None:
         return 0
     first = at + len(surname)
@@ -94,7 +94,7 @@ def _reads_as_name(words: Words, at: int, first: int, end: int, lexicon: Lexicon
     if _is_word(value, surname, lexicon, told) or GRAMMAR & {given[0], given[-1]} or is_medical(value):
         return False
     common = all(one in lexicon.given_zh for one in given)
-    doubtful = surname in lexicon.doubtful_surnames
+    doubtful = surname in lexicon.doubtful_surnames or surname in lexicon.rare_surnames
     if told and surname not in lexicon.word_surnames:
         return common or (rare and not doubtful and given not in ordinary_words())
     if (
@@ -126,4 +126,5 @@ def _is_word(value: str, surname: str, lexicon: Lexicon, told: bool) -> bool:
     if surname in CLEAR and value in persons:
         return False
     unnamed = not told and surname not in CLEAR and value[:2] in persons  # 麦冬, 丁宁: called persons, and none
-    return value in known or (value[:2] in known and value[:2] not in persons) or unnamed
+    begins = value[:2] in known and value[:2] not in persons and not (told and value[:2] == surname)
+    return value in known or begins or unnamed

@@ -26,6 +26,7 @@ class Lexicon:
     """Lists of words by what they are for."""
 
     surnames: frozenset[str]
+    rare_surnames: frozenset[str]
     doubtful_surnames: frozenset[str]
     word_surnames: frozenset[str]
     given_zh: frozenset[str]

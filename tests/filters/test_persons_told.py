@@ -186,3 +186,9 @@ def test_the_list_of_disease_words_is_that_of_icd_10_cm() -> None:
 
     told = "\n".join(icd.get_description(code) for code in icd.get_all_codes())
     assert disease_words() == frozenset(re.findall(r"(?<![A-Za-z])[a-z]{3,}", told))
+
+
+@pytest.mark.parametrize("name", ["束建华", "荀丽娟", "濮阳志强", "申屠雪梅"])
+def test_rare_surnames_are_names_where_a_person_is_told_of(name: str) -> None:
+    assert names(f"主刀：{name}，手术顺利。护士长：王芳。") == {name, "王芳"}
+    assert names(f"昨日患者{name}术后平稳。") == {name}
