@@ -16,7 +16,7 @@ from numba import njit
 from filters.layout import prose_of, second_look
 from filters.step import Batch, Outcome, Rule, first_failures, step
 from textcolumns.columns import TextColumn, sum_by_row
-from textcolumns.segment import HAS_LETTER, IS_WORD, count_codes
+from textcolumns.segment import HAS_LETTER, IS_WORD
 
 STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "with")
 # The commonest function characters of modern Chinese, and those of classical prose.
@@ -99,15 +99,15 @@ def quality_scores(
     sums = _unit_sums(units.flags, units.lengths, units.starts, units.bounds, column.data, column.offsets)
     words = sums[:, 0]
     all_units = np.maximum(column.unit_counts, 1)
-    symbols = count_codes(column.data, column.offsets, np.array([0x23, ELLIPSIS], dtype=np.uint32))
+    hashes, ellipses = (batch.text.str.count_matches(one, literal=True).to_numpy() for one in ("#", chr(ELLIPSIS)))
     line_count = np.maximum(lines.bounds[1:] - lines.bounds[:-1], 1)
     tables = stop_table(stop_words), stop_table(stop_characters)
     found_stop_words = distinct_stop_words(units.hashes, units.bounds, batch.unspaced, *tables)
     return {
         "words": words,
         "mean_word_length": sums[:, 1] / np.maximum(words, 1),
-        "hash_ratio": symbols[:, 0] / all_units,
-        "ellipsis_ratio": (symbols[:, 1] + sums[:, 3]) / all_units,
+        "hash_ratio": hashes / all_units,
+        "ellipsis_ratio": (ellipses + sums[:, 3]) / all_units,
         "bullet_lines": sum_by_row(np.isin(lines.firsts, BULLETS), lines.bounds) / line_count,
         "ellipsis_lines": sum_by_row((lines.dots >= 3) | (lines.lasts == ELLIPSIS), lines.bounds) / line_count,
         "alphabetic_words": sums[:, 2] / (all_units if symbols_are_words else np.maximum(words, 1)),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -67,19 +67,28 @@ def sum_by_row(values: npt.NDArray[Any], bounds: Integers) -> npt.NDArray[Any]:
 Found = TypeVar("Found", Units, Lines)
 
 
-def _rows_of(found: Found, kind: type[Found], rows: npt.NDArray[np.bool_]) -> Found:
-    """Units or lines of some rows.
+class _RowsOf:
+    """Units or lines of some rows: each array is copied when it is first asked for, since most steps read one or two.
 
     Copied run by run of kept rows: most rows are kept, so the runs are few and long.
     """
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], rows, [False])).astype(np.int8)))
-    runs = [slice(found.bounds[low], found.bounds[high]) for low, high in edges.reshape(-1, 2)]
-    kept_counts = (found.bounds[1:] - found.bounds[:-1])[rows]
-    values: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found) if one.name != "bounds"}
-    for name, array in values.items():
-        values[name] = np.concatenate([array[run] for run in runs]) if runs else array[:0]
-    bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept_counts)))
-    return kind(bounds=bounds, **values)
+
+    def __init__(self, found: Units | Lines, rows: npt.NDArray[np.bool_]) -> None:
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], rows, [False])).astype(np.int8)))
+        self._found = found
+        self._runs = [slice(found.bounds[low], found.bounds[high]) for low, high in edges.reshape(-1, 2)]
+        kept_counts = (found.bounds[1:] - found.bounds[:-1])[rows]
+        self.bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept_counts)))
+
+    def __getattr__(self, name: str) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = getattr(self._found, name)
+        kept = np.concatenate([array[run] for run in self._runs]) if self._runs else array[:0]
+        setattr(self, name, kept)
+        return kept
+
+
+def _rows_of(found: Found, rows: npt.NDArray[np.bool_]) -> Found:
+    return cast(Found, _RowsOf(found, rows))
 
 
 class TextColumn:
@@ -111,29 +120,29 @@ class TextColumn:
         """The column of the rows kept, `text` being theirs; what was found already is taken over when asked for."""
         column = TextColumn(text)
         for name in ("units", "lines"):
-            if name in self.__dict__:
-                column._found[name] = self, rows
-            elif name in self._found:
+            if name in self._found:
                 origin, mask = self._found[name]
                 of_origin = mask.copy()
                 of_origin[mask] = rows
                 column._found[name] = origin, of_origin
+            elif name in self.__dict__:
+                column._found[name] = self, rows
         return column
 
     @cached_property
     def units(self) -> Units:
         """Units by `textcolumns.segment.segment_units`."""
         if "units" in self._found:
-            origin, rows = self._found.pop("units")
-            return _rows_of(origin.units, Units, rows)
+            origin, rows = self._found["units"]
+            return _rows_of(origin.units, rows)
         return Units(*segment_units(self.data, self.offsets, character_classes(), folded_characters()))
 
     @cached_property
     def lines(self) -> Lines:
         """Lines by `textcolumns.segment.segment_lines`."""
         if "lines" in self._found:
-            origin, rows = self._found.pop("lines")
-            return _rows_of(origin.lines, Lines, rows)
+            origin, rows = self._found["lines"]
+            return _rows_of(origin.lines, rows)
         ends = np.zeros(len(character_classes()), np.uint8)
         ends[list(SENTENCE_ENDS)] = 1
         return Lines(*segment_lines(self.data, self.offsets, character_classes(), ends))

@@ -311,22 +311,6 @@ def segment_lines(data, offsets, classes, sentence_ends):  # type: ignore[no-unt
     return bounds, lengths, stripped_of, firsts, lasts, dots_of, words_of, longest_of, sentences_of, hashes
 
 
-@njit(cache=True)
-def count_codes(data, offsets, wanted):  # type: ignore[no-untyped-def]
-    """Occurrences of each code point of `wanted` in each text, shape (rows, len(wanted))."""
-    rows = offsets.size - 1
-    counts = np.zeros((rows, wanted.size), np.int64)
-    for row in range(rows):
-        at, end = offsets[row], offsets[row + 1]
-        while at < end:
-            code, width = decode(data, at, end)
-            at += width
-            for index in range(wanted.size):
-                if code == wanted[index]:
-                    counts[row, index] += 1
-    return counts
-
-
 UPPER: Final = 1
 LOWER: Final = 2
 
