@@ -81,6 +81,8 @@ class _RowsOf:
         self.bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept_counts)))
 
     def __getattr__(self, name: str) -> npt.NDArray[Any]:
+        if name.startswith("_"):  # not yet there, where a copy of this is being made
+            raise AttributeError(name)
         array: npt.NDArray[Any] = getattr(self._found, name)
         kept = np.concatenate([array[run] for run in self._runs]) if self._runs else array[:0]
         setattr(self, name, kept)

@@ -56,3 +56,30 @@ def test_sentences_do_not_end_inside_numbers() -> None:
     column = TextColumn(pl.Series(["The dose is 2.5 mg. Give it twice! 每日一次。好吗？"]))
     assert column.lines.sentences.tolist() == [4]
     assert re.findall(r"\d\.\d", "2.5")
+
+
+ARRAYS = {
+    "units": ("bounds", "starts", "ends", "lengths", "hashes", "folds", "flags"),
+    "lines": ("bounds", "lengths", "stripped", "firsts", "lasts", "dots", "words", "longest", "sentences", "hashes"),
+}
+
+
+@given(st.lists(st.tuples(TEXT, st.booleans(), st.booleans()), min_size=1, max_size=8), st.booleans(), st.booleans())
+def test_what_is_kept_is_what_would_be_found_anew(
+    rows: list[tuple[str, bool, bool]], first_asked: bool, between_asked: bool
+) -> None:
+    texts = pl.Series([text for text, _, _ in rows])
+    column = TextColumn(texts)
+    if first_asked:
+        assert len(column.units.bounds) == len(column.lines.bounds) == len(rows) + 1
+    once = pl.Series([kept for _, kept, _ in rows])
+    left = texts.filter(once)
+    between = column.kept(once.to_numpy(), left)
+    if between_asked:
+        assert len(between.units.lengths) == between.units.bounds[-1]
+        assert len(between.lines.hashes) == between.lines.bounds[-1]
+    twice = pl.Series([kept for _, held, kept in rows if held], dtype=pl.Boolean)
+    kept, anew = between.kept(twice.to_numpy(), left.filter(twice)), TextColumn(left.filter(twice))
+    for kind, names in ARRAYS.items():
+        for name in names:
+            assert np.array_equal(getattr(getattr(kept, kind), name), getattr(getattr(anew, kind), name)), name
