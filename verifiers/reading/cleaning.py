@@ -24,7 +24,8 @@ _ROMAN: Final = {0x2160: "I", 0x2161: "II", 0x2162: "III", 0x2163: "IV"}
 _TAG: Final = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _NEXT_QUESTION: Final = re.compile(
     r"\n\s*(?:\*\*|#+\s*)?(?:(?:next\s+)?question\s*\d*\s*[:.)]|q\s*\d+\s*[:.)]|q:|user:|human:|patient:\s*\n|###\s*instruction|<\|im_start\|>\s*user"
-    r"|下一题|第\s*[0-9一二三四五六七八九十]+\s*题|题目\s*[:：]|问题\s*\d*\s*[:：]|问\s*[:：]|用户\s*[:：])",
+    r"|第\s*[0-9一二三四五六七八九十]+\s*题|题目\s*[:：]|问题\s*\d*\s*[:：]|问\s*[:：]|用户\s*[:：])"
+    r"|(?:\n|[。；;！!?？])\s*(?:\*\*|#+\s*)?(?:下一道?题|下题|另一道?题)",
     re.IGNORECASE,
 )
 _QUOTED: Final = re.compile(
@@ -56,12 +57,17 @@ def without_reasoning(text: str) -> str:
     return "".join(kept)
 
 
+_SET: Final = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mathsf|mathit|rm|bf)\s?\{([^{}\n]{1,80})\}")
+_LETTER_SET: Final = re.compile(r"(?:\\\(|\$)\s?([A-J])\s?(?:\\\)|\$)")
+
+
 def said(answer: str, prompt: str = "") -> str:
     """The answer's own words: narrowed, bounded in length, without reasoning and without an echo of the prompt."""
     words = without_reasoning(narrowed(answer)).strip()
     asked = narrowed(prompt).strip()
     if asked and len(asked) > 20 and words.startswith(asked):
         words = words[len(asked) :].strip()
+    words = _LETTER_SET.sub(r"\1", _SET.sub(r"\1", words))
     if len(words) > MOST_CHARACTERS:
         half = MOST_CHARACTERS // 2
         words = words[:half] + "\n" + words[-half:]

@@ -17,9 +17,9 @@ _MARKS: Final = re.compile(
     r"(?P<boxed>\\boxed\s*\{|\\fbox\s*\{)"
     r"|(?P<tag><(?:answer|final_answer|final)>)"
     r"|(?P<mark>"
-    r"(?:\b(?:my\s+|the\s+)?(?:final|correct|right|best|single\s+best|most\s+likely|most\s+appropriate)?\s{0,3}(?:answer|choice|option)s?\s{0,3}(?:here\s+|then\s+|now\s+|therefore\s+|thus\s+)?"
+    r"(?:\b(?:my\s+|the\s+)?(?:final|correct|right|best|single\s+best|most\s+likely|most\s+appropriate)?\s{0,3}(?:answer|choice|option)s?(?:,\s[^,.;:\n]{1,60},)?\s{0,3}(?:here\s+|then\s+|now\s+|therefore\s+|thus\s+)?"
     r"(?:\*\*|__)?\s{0,3}(?:would\s+be|should\s+be|must\s+be|seems\s+to\s+be|appears\s+to\s+be|remains|has\s+to\s+be|is|are|was|:|=|-|–|—|→)\s{0,3}(?:therefore\s+|thus\s+|most\s+likely\s+|probably\s+|clearly\s+|:)?(?:\*\*|__)?)"
-    r"|(?:\b(?:I|we)(?:\s+would|\s+will|'d|'ll|\s+shall|\s+therefore|\s+thus|\s+now|\s+finally)?\s+(?:choose|chose|pick|select|go\s+with|settle\s+on|opt\s+for|answer|recommend|say|stick\s+with|change\s+(?:my\s+answer\s+|it\s+)?to|stay\s+with)\b\s{0,2}:?)"
+    r"|(?:\b(?:I|we)(?:\s+would|\s+will|'d|'ll|\s+shall|\s+therefore|\s+thus|\s+now|\s+finally)?\s+(?:choose|chose|pick|select|go\s+with|settle\s+on|opt\s+for|answer|recommend|say|lean\s+towards?|favou?r|vote\s+for|stick\s+with|change\s+(?:my\s+answer\s+|it\s+)?to|stay\s+with)\b\s{0,2}:?)"
     r"|(?:\b(?:choose|pick|select|go\s+with|settle\s+on|going\s+with|stick\s+with|change\s+(?:my\s+answer\s+|it\s+)?to|changing\s+(?:my\s+answer\s+|it\s+)?to)\b\s{0,2}:?)"
     r"|(?:\b(?:correction|corrected|revised|conclusion|verdict)\s{0,2}[:：]\s{0,2})"
     r"|(?:\b(?:actually|rather|no|wait|hence|therefore|so|thus)\s{0,2},?\s{0,2}(?:it(?:'s|\s+is|\s+should\s+be|\s+must\s+be|\s+has\s+to\s+be)|i\s+mean)\s)"
@@ -27,7 +27,8 @@ _MARKS: Final = re.compile(
     r"|(?:\b(?:ans|solution)\b\s{0,2}[:.=]\s{0,2})"
     r"|(?:\b(?:thus|hence|therefore|so|overall)\b\s{0,2}[,:]?\s{1,2}(?=[(*]{0,3}[A-J]\b))"
     r"|(?:我认为(?:应该?)?(?:是|为|选)?)"
-    r"|(?:首选\s{0,2}(?=[(（]?[A-J](?![A-Za-z0-9超型])))"
+    r"|(?:首选(?:药物?|药品|治疗|检查|方案|方法|措施)?\s{0,2}(?:应?[是为])?\s{0,2}(?=[(（]?[A-J](?![A-Za-z0-9超型])))"
+    r"|(?:\bleav(?:es|ing)\s+(?:us\s+with\s+)?(?:only\s+|just\s+)?(?:options?\s+)?(?=[(*]{0,3}[A-J]\b))"
     r"|(?:答案\s{0,2}(?=[(（]?[A-J](?![A-Za-z])))"
     r"|(?:\b(?:reconsider(?:ing|ation)|i\s+meant|sorry)\b\s{0,2}[,:]?\s{0,2})"
     r"|(?:\bno\s{0,2}[,.:]\s{1,2}(?=[(*]{0,3}[A-J]\b))"
@@ -47,7 +48,9 @@ _CONDITION: Final = re.compile(
     r"\b(?:if|unless|suppose|supposing|were\s+(?:she|he|they|it|the)|had\s+(?:she|he|they|it|the)|in\s+case|assuming|otherwise|were\s+the|in\s+a\s+(?:pregnant|child|patient\s+with)|for\s+(?:a\s+)?(?:pregnant|children))\b|如果|若|假如|假设|倘若|要是|万一|否则|除非",
     re.IGNORECASE,
 )
-_SENTENCE: Final = re.compile(r"[.!?]\s|[。!！?？;；\n]|\.$|\b(?:but|however)\b[,\s]|但(?:是|本|此|该)?|(?:而|则)本")
+_SENTENCE: Final = re.compile(
+    r"[.!?]\s|[。!！?？;；\n]|\.$|\b(?:but|however)\b[,\s]|但(?:是|本|此|该)?|(?:而|则)本|[，,]\s?(?=(?:本|此|该)(?:例|题|患者|病例|病人))"
+)
 _DENIES: Final = re.compile(
     r"(?:\bnot|n't|\bnever|\bcannot|不宜|不该|不予|不|不应该?|不能|别|勿|非|无法|不要|不可)\s*$", re.IGNORECASE
 )
