@@ -167,15 +167,16 @@ def _is_classical(text: str) -> bool:
 def _running_zh(lexicon: Lexicon) -> Search:
     """Names that stand anywhere: behind a word that calls a person any name, else those that are made as names are."""
     first = frozenset(surname[0] for surname in lexicon.surnames)
-    rare = frozenset(surname[0] for surname in lexicon.rare_surnames)
+    either = first | {surname[0] for surname in lexicon.rare_surnames}
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         classical = _is_classical(text[low:high])
-        for words in runs(text, low, high, first | rare):
-            told = {match.end() for match in BEFORE_ZH.finditer(words.text)}
-            begins = {at for at in words.edges if words.text[at : at + 1] in first}
-            places = sorted(begins | {at for at in told & words.edges if words.text[at : at + 1] in rare})
-            for at in places:
+        for words in runs(text, low, high, either):
+            begins = sorted(at for at in words.edges if words.text[at : at + 1] in either)
+            told = {match.end() for match in BEFORE_ZH.finditer(words.text)} if begins else set()
+            for at in begins:
+                if at not in told and words.text[at] not in first:
+                    continue
                 counted = at == 0 and words.text[0] in COUNTED and text[words.start - 1 : words.start].isdigit()
                 length = 0 if counted or (classical and at not in told) else name_length(words, at, lexicon, at in told)
                 if length:
