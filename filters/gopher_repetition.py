@@ -118,6 +118,18 @@ def _cleared(table, entries):  # type: ignore[no-untyped-def]
     return mask
 
 
+@njit(cache=True, inline="always")
+def _repeating(places, candidates, repeats):  # type: ignore[no-untyped-def]
+    """Keep of the candidate places those that repeat, in order; clears their marks and returns how many they are."""
+    kept = 0
+    for candidate in range(candidates):
+        place = places[candidate]
+        places[kept] = place
+        kept += repeats[place]
+        repeats[place] = False
+    return kept
+
+
 @njit(cache=True)
 def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_sizes, stretch):  # type: ignore[no-untyped-def]
     """Characters in the most frequent n-gram, and in repeated n-grams, for each size (ascending).
@@ -127,7 +139,7 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
     once, as in the published rule. Repeated n-grams do not overlap and count without spaces.
 
     An n-gram can only repeat where its first n - 1 units do: each size looks only at the places
-    where the size before found repetition, which are few in most texts.
+    where the size before found repetition (`places`, ascending), which are few in most texts.
     """
     rows = bounds.size - 1
     top = np.zeros((rows, top_sizes.size), np.int64)
@@ -140,6 +152,7 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
         size *= 2
     table = np.zeros(size, np.uint64)
     counts = np.zeros(most + 1, np.int32)
+    places = np.zeros(most + 1, np.int32)
     repeats = np.zeros(most + 1, np.bool_)
     longest = int(max(top_sizes[-1], duplicate_sizes[-1])) * stretch
     powers = np.ones(longest + 1, np.uint64)
@@ -152,7 +165,8 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
         for index in range(length):
             prefix[index + 1] = prefix[index] * uint64(_MULTIPLIER) + hashes[first + index]
             written[index + 1] = written[index] + lengths[first + index]
-            repeats[index] = True
+            repeats[index] = False
+            places[index] = index
         candidates = length
         factor = stretch if unspaced[row] else 1
         for which in range(top_sizes.size):
@@ -160,14 +174,11 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
             if length < n:
                 continue
             mask = _cleared(table, candidates)
-            candidates = 0
             best_count, best_place = 1, np.int64(0)
-            for index in range(length):
-                if not repeats[index]:
-                    continue
-                repeats[index] = False
+            for candidate in range(candidates):
+                index = int(places[candidate])
                 if index > length - n:
-                    continue
+                    break
                 key = _window(prefix, powers, index, n)
                 at = _find(table, key, mask)
                 if table[at] == 0:
@@ -177,28 +188,29 @@ def n_gram_characters(hashes, lengths, bounds, unspaced, top_sizes, duplicate_si
                 place = np.int64(table[at] & uint64(0xFFFFFFFF)) - 1
                 counts[place] += 1
                 repeats[index] = True
-                candidates += 1 if repeats[place] else 2
                 repeats[place] = True
                 if counts[place] > best_count or (counts[place] == best_count and place < best_place):
                     best_count, best_place = counts[place], place
             span = written[best_place + n] - written[best_place] + (0 if unspaced[row] else n - 1)
             top[row, which] = best_count * span
+            candidates = _repeating(places, candidates, repeats)
         for which in range(duplicate_sizes.size):
             n = duplicate_sizes[which] * factor
             mask = _cleared(table, candidates)
-            index = 0
-            while index < length - n + 1:
-                if not repeats[index]:
-                    index += 1
+            free = np.int64(0)  # where the repeated n-gram before ends
+            for candidate in range(candidates):
+                index = int(places[candidate])
+                if index < free:
                     continue
+                if index > length - n:
+                    break
                 key = _window(prefix, powers, index, n)
                 at = _find(table, key, mask)
                 if table[at] != 0:
                     duplicate[row, which] += written[index + n] - written[index]
-                    index += n
+                    free = index + n
                 else:
                     table[at] = ((key >> uint64(32)) << uint64(32)) | uint64(index + 1)
-                    index += 1
     return top, duplicate
 
 

@@ -69,10 +69,14 @@ class Batch:
 
         By the language column where a step has set it, else by the characters themselves.
         """
-        by_language = self.frame["language"].is_in(["zh", "ja"])
-        by_script = pl.Series(self.column.ideograph_share > 0.3)
-        known = self.frame["language"].is_not_null()
-        return (known & by_language | ~known & by_script).fill_null(False).to_numpy()
+        language = self.frame["language"]
+        unknown = language.null_count()
+        if unknown == len(self):
+            return self.column.ideograph_share > 0.3
+        by_language = language.is_in(["zh", "ja"]).fill_null(False).to_numpy()
+        if not unknown:
+            return by_language
+        return np.where(language.is_null().to_numpy(), self.column.ideograph_share > 0.3, by_language)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def read_frames(
             broken.append(one)
         else:
             documents.append(_row(one, file, source))
-            pending += len(one.text)
+            pending += len(one.text.encode("utf-8", "surrogatepass"))
         if pending >= BATCH_BYTES or len(documents) + len(broken) >= BATCH_ROWS:
             yield _frames(documents, broken, source)
             documents, broken, pending = [], [], 0

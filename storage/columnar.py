@@ -44,7 +44,7 @@ class ParquetRows:
     def append(self, frame: pl.DataFrame) -> None:
         """Add rows as one row group."""
         if frame.height and self._writer is not None:
-            rows = frame.select(list(self._columns))
+            rows = frame if frame.columns == list(self._columns) else frame.select(list(self._columns))
             if rows.schema != self._columns:
                 rows = rows.cast(self._columns)  # type: ignore[arg-type]
             self._writer.write_table(rows.to_arrow().cast(self._writer.schema))

@@ -100,7 +100,7 @@ class TextColumn:
     """
 
     def __init__(self, text: pl.Series) -> None:
-        array = text.fill_null("").to_arrow().cast(pa.large_string())
+        array = (text.fill_null("") if text.null_count() else text).to_arrow().cast(pa.large_string())
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
         _, offsets, data = array.buffers()
@@ -113,6 +113,11 @@ class TextColumn:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of all texts."""
+        return int(self.offsets[-1] - self.offsets[0])
 
     def texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         """The texts of some rows."""

@@ -141,6 +141,19 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
             if kind == SPACE or kind == NEWLINE:
                 at += width
                 continue
+            if kind == IDEOGRAPH:  # a unit of its own, whatever stands beside it
+                written = (uint64(_SEED) ^ uint64(code)) * uint64(_MULTIPLIER)
+                base = folded[code]
+                fold = uint64(_SEED) if base == 0 else (uint64(_SEED) ^ uint64(base)) * uint64(_MULTIPLIER)
+                starts[count] = at - offsets[row]
+                at += width
+                ends[count] = at - offsets[row]
+                lengths[count] = 1
+                hashes[count] = mix(written)
+                folds[count] = hashes[count] if fold == written else mix(fold)
+                flags[count] = HAS_LETTER | IS_WORD | IS_IDEOGRAPH
+                count += 1
+                continue
             start = at
             length = 0
             written = uint64(_SEED)
@@ -174,9 +187,6 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                     flag |= np.uint8(HAS_LETTER | IS_WORD)
                 elif kind == DIGIT:
                     flag |= np.uint8(IS_WORD)
-                elif kind == IDEOGRAPH:
-                    flag |= np.uint8(HAS_LETTER | IS_WORD | IS_IDEOGRAPH)
-                    break
                 if at >= end:
                     break
                 previous = kind
@@ -214,7 +224,7 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
             ends[count] = at - offsets[row]
             lengths[count] = length
             hashes[count] = mix(written)
-            folds[count] = mix(fold)
+            folds[count] = hashes[count] if fold == written else mix(fold)
             flags[count] = flag
             count += 1
         bounds[row + 1] = count

@@ -120,6 +120,8 @@ def _frames_of(
 
 def _edited(frame: pl.DataFrame, run: RunFolder, watch: Stopwatch) -> pl.DataFrame:
     """The frame after the steps that take out persons, from what readers left out as well."""
+    if not run.edits:
+        return decide(frame, (), watch).frame
     decided = frame.select(list(DECISION_COLUMNS))
     done = decide(frame.drop(*DECISION_COLUMNS), run.edits, watch).frame
     return done.with_columns(pl.coalesce(decided[name], done[name]).alias(name) for name in DECISION_COLUMNS)
