@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 from bisect import bisect_left
@@ -28,6 +29,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from schemas.canonical import canonical_digest
 from schemas.conversation import Turn
 from schemas.errors import WrongCall
+from storage.same_imports import same_imports
 from tokenization.marks import CONFIG_FILE, named_tokens, read_config
 from tokenization.tokenizer import TextTokenizer
 
@@ -290,7 +292,10 @@ def check_template(template: ChatTemplate, path: Path) -> None:
     told = json.dumps({"name": template.name, "source": template.source, "values": dict(template.values)})
     command = [sys.executable, "-W", "ignore", "-c", PROBE, str(PROBE_MEMORY)]
     try:
-        done = subprocess.run(command, input=told, text=True, capture_output=True, timeout=PROBE_SECONDS, check=False)
+        done = subprocess.run(
+            command, input=told, text=True, capture_output=True, timeout=PROBE_SECONDS, check=False,
+            env={**os.environ, **same_imports()},
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise WrongCall(f"chat template {path} is refused: it did not end within {PROBE_SECONDS:g} seconds") from None
     if done.returncode:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.verdict import Verdict, failed
+from storage.same_imports import same_imports
 from verifiers.tables import extend
 from verifiers.verifier import VERIFIERS
 
@@ -87,7 +88,7 @@ class _Process:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", "from verifiers.bounded import serve; serve()", *self.tables],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **same_imports(), "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
             self.known = set()
         if question.verifier not in self.known:  # tables are read with a verifier's first answer

@@ -24,6 +24,7 @@ from pipelines.stage import STAGES, Grouping, Stage
 from pipelines.tasks import finish_task, is_done, opened, perform, take_over, waves_left
 from schemas.errors import CurateError, WrongCall
 from storage.places import Place, place
+from storage.same_imports import children_import_alike
 
 NAMED_ERROR: Final = re.compile(r"(?:[\w.]+\.)?\w*(?:Error|Exception|Unreadable|WrongCall|Interrupt)\b")
 ENDING: Final = re.compile(r" \[while running '.*$")  # Beam's own name of the place
@@ -101,7 +102,7 @@ def run_beam(folder: Place, workers: int, options: Sequence[str]) -> None:
     run = RunFolder(folder)
     _build(pipeline, run)
     try:
-        with quiet_workers("apache_beam"):
+        with children_import_alike(), quiet_workers("apache_beam"):
             pipeline.run().wait_until_finish()
     except CurateError:
         raise

@@ -32,6 +32,7 @@ from schemas.errors import CurateError, WrongCall
 from storage.orphans import end_with, forks_end_with_this, own_process
 from storage.places import Place, files_below, is_local, place, remove
 from storage.publishing import claimed, write_text
+from storage.same_imports import children_import_alike
 
 PRELOADED = ["pipelines.preloaded"]
 WATCH_SECONDS = 0.5
@@ -154,7 +155,7 @@ def execute(run: RunFolder, left: Sequence[tuple[str, list[str]]], workers: int)
         skip_completed=False,
     )
     try:
-        with _watched_workers(workers):
+        with children_import_alike(), _watched_workers(workers):
             executor.run()
     finally:
         remove(_failed(run))

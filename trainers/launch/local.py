@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import load_manifest
+from storage.same_imports import same_imports
 from trainers.data.blending import check_mixtures, planned_phases
 from trainers.launch.chain import PlannedStage, is_chain, plan_chain
 from trainers.launch.fallback import set_damaged_aside
@@ -118,7 +119,7 @@ def _launch(
         command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command += ["-m", "trainers.train", str(write_stage(config, out)), str(manifest), str(out)]
     command += [str(stop_after)] if stop_after else []
-    environment = {"PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ}
+    environment = {"PYTHONWARNINGS": "ignore", "TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ, **same_imports()}
     if processes > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     with watch(out, config.name) as panel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import load_manifest
 from storage.places import make_folder
+from storage.same_imports import same_imports
 from trainers.ratios.trials import RatiosConfig, check_groups, load_ratios
 from trainers.start import find_start
 
@@ -31,7 +33,7 @@ def search_here(recipe: Path, manifest: Path, out: Path) -> Iterator[dict[str, A
     """Trials as they end, those done before first."""
     make_folder(out)
     command = [sys.executable, "-W", "ignore", "-m", "trainers.ratios.trials", str(recipe), str(manifest), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **same_imports()})
     assert process.stdout is not None
     count = 0
     for line in process.stdout:

@@ -42,6 +42,7 @@ def script(
         "#SBATCH --open-mode=append",
         "#SBATCH --requeue",
         "#SBATCH --signal=TERM@120",
+        "export PYTHONSAFEPATH=1",  # the folder of the job is no place of modules
     ]
     if nodes == 1:
         start = f" --from {quote(str(parent.resolve()))}" if parent else ""
