@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL_RECIPE, write_recipe
+from storage.same_imports import children_import_alike
+from tests.conftest import REPOSITORY, SMALL_RECIPE, SOAK, write_recipe
 from tests.test_rooms import ROOMS, modules
 
+LONG = "half a minute of Beam's workers, whose environment the test below looks at: make soak"
 CURATE = Path(sys.executable).parent / "curate"
 
 
@@ -32,12 +35,25 @@ def curate(folder: Path, *arguments: object) -> None:
     assert "working folder" not in done.stderr
 
 
-@pytest.mark.parametrize("engine", ["datatrove", "beam"])
+@pytest.mark.parametrize("engine", ["datatrove", pytest.param("beam", marks=pytest.mark.skipif(not SOAK, reason=LONG))])
 def test_workers_of_an_engine(folder: Path, engine: str) -> None:
     second = "sources:\n  - {name: notes, files: 'docs/0*', source_type: web}\n"  # a partition of its own
     recipe = write_recipe(folder, SMALL_RECIPE.replace("sources:\n", second))
     curate(folder, "run", recipe, "--data", folder, "--run-dir", "D", "--workers", "2", "--engine", engine)
     assert (folder / "D" / "manifest.json").exists()
+
+
+def test_what_a_library_starts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    told = [sys.executable, "-c", "import filters; print(filters.__file__)"]
+    with children_import_alike():
+        found = subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
+    assert Path(found) == REPOSITORY / "filters" / "__init__.py"
+    assert subprocess.run(told, capture_output=True, check=False).returncode == 1
+    assert "PYTHONPATH" not in os.environ
+    for name in ("beam", "datatrove"):
+        assert "with children_import_alike()" in (REPOSITORY / f"pipelines/engines/{name}_engine.py").read_text()
 
 
 def test_judging_process_and_tried_template(folder: Path) -> None:
