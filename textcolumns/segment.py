@@ -134,7 +134,8 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
     bounds = np.zeros(rows + 1, np.int64)
     count = 0
     for row in range(rows):
-        at, end = offsets[row], offsets[row + 1]
+        origin, end = offsets[row], offsets[row + 1]
+        at, begun = origin, count
         while at < end:
             code, width = decode(data, at, end)
             kind = classes[code] if code < TABLE_SIZE else SYMBOL
@@ -145,9 +146,9 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                 written = (uint64(_SEED) ^ uint64(code)) * uint64(_MULTIPLIER)
                 base = folded[code]
                 fold = uint64(_SEED) if base == 0 else (uint64(_SEED) ^ uint64(base)) * uint64(_MULTIPLIER)
-                starts[count] = at - offsets[row]
+                starts[count] = at - origin
                 at += width
-                ends[count] = at - offsets[row]
+                ends[count] = at - origin
                 lengths[count] = 1
                 hashes[count] = mix(written)
                 folds[count] = hashes[count] if fold == written else mix(fold)
@@ -170,9 +171,9 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                 opens = (
                     following < TABLE_SIZE
                     and classes[following] == LETTER
-                    and at > offsets[row]
-                    and count > bounds[row]
-                    and ends[count - 1] == at - offsets[row]
+                    and at > origin
+                    and count > begun
+                    and ends[count - 1] == at - origin
                     and (flags[count - 1] & HAS_LETTER) != 0
                 )
             while True:
@@ -220,8 +221,8 @@ def segment_units(data, offsets, classes, folded):  # type: ignore[no-untyped-de
                     before, kind = SYMBOL, DIGIT
                     continue
                 break
-            starts[count] = start - offsets[row]
-            ends[count] = at - offsets[row]
+            starts[count] = start - origin
+            ends[count] = at - origin
             lengths[count] = length
             hashes[count] = mix(written)
             folds[count] = hashes[count] if fold == written else mix(fold)
