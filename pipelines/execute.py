@@ -11,9 +11,10 @@ from pipelines.engines.interrupts import interrupts_here_alone
 from pipelines.finish import finish, forget_persons
 from pipelines.prepare import checked, make_run
 from pipelines.run_folder import RunFolder
+from pipelines.tasks import take_over_first
 from schemas.manifest import Manifest
 from storage.lease import leased
-from storage.places import Place, resolved
+from storage.places import Place, is_local, resolved
 
 
 def execute(
@@ -45,6 +46,8 @@ def execute(
         if watch:
             watch(run)
         with interrupts_here_alone():
+            if is_local(run.path):
+                take_over_first(run)
             chosen.run(run.path, workers, options)
         manifest = finish(run)
         if against or replaces:

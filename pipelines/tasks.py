@@ -26,6 +26,7 @@ from storage.places import Place
 from storage.publishing import link_or_copy
 
 MARKER_VERSION: Final = 1
+TAKEN_OVER_FIRST: Final = 1 << 30  # bytes that are hashed in a second, where workers take four to start
 
 
 def marker(run: RunFolder, stage: str, task: str) -> Place:
@@ -115,6 +116,19 @@ def take_over(run: RunFolder, stage_name: str, task: str) -> bool:
         return False
     _mark(run, stage_name, task, {**told, "key": key}, started, origin)
     return True
+
+
+def take_over_first(run: RunFolder) -> None:
+    """Take over what comes before the first task that needs work, so that no worker is started for it.
+
+    Up to `TAKEN_OVER_FIRST` bytes of outputs, whose checksums are taken here; more is left to the workers, side by side.
+    """
+    size = 0
+    for stage, tasks in waves(run):
+        for task in tasks:
+            if size > TAKEN_OVER_FIRST or not take_over(run, stage.name, task):
+                return
+            size += sum(size for size, _ in _finished(run, stage.name, task)["files"].values())
 
 
 def finish_task(

@@ -38,6 +38,12 @@ def _writes(run: RunFolder, task: str) -> list[Place]:
     return [run.path / name for name in (TOKENIZER_FILE, TEMPLATE_FILE, RUN_CONFIG)]
 
 
+def _reads(run: RunFolder, task: str) -> list[Outputs]:
+    """What is kept, not what was dropped and why; a tokenizer that is given depends on no document."""
+    read = [] if run.recipe.tokenizer.file else partitions(run)
+    return [Outputs(CURATE, partition, f"curated/{partition}.parquet") for partition in read]
+
+
 def _settings(run: RunFolder, task: str) -> dict[str, Any]:
     return {
         "tokenizer": run.recipe.tokenizer.model_dump(mode="json"),
@@ -61,8 +67,7 @@ def holds_conversations(run: RunFolder) -> bool:
     cut="one",
     unit="tokenizer",
     tasks=lambda run: ["tokenizer"],
-    # A tokenizer that is given depends on no document.
-    reads=lambda run, task: [] if run.recipe.tokenizer.file else [Outputs(CURATE)],
+    reads=_reads,
     writes=_writes,
     settings=_settings,
 )

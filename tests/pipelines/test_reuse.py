@@ -85,6 +85,27 @@ def test_weights_cost_nothing_and_a_tokenizer_reads_no_raw_file(data: Path) -> N
     assert digest == run(data, larger, "larger-fresh")
 
 
+def test_no_worker_starts_for_what_is_taken_over(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run(data, RECIPE, "first")
+    started: list[object] = []
+    monkeypatch.setattr("pipelines.engines.datatrove_engine.execute", lambda *told: started.append(told))
+    assert run(data, RECIPE, "second", reuse=[data / "first"], workers=2) == first
+    assert not started and not performed(data / "second")
+    monkeypatch.setattr("pipelines.tasks.TAKEN_OVER_FIRST", 0)  # more than this process should hash: workers share it
+    with pytest.raises(CurateError, match="missing or damaged"):
+        run(data, RECIPE, "third", reuse=[data / "first"], workers=2)
+    assert started
+
+
+def test_another_reason_to_drop_trains_no_tokenizer(data: Path) -> None:
+    (data / "docs" / "short.txt").write_text("Eleven words. ")
+    run(data, RECIPE, "first")
+    other = RECIPE.replace("length: {min_characters: 20,", "length: {min_characters: 19,")
+    digest = run(data, other, "second", reuse=[data / "first"])
+    assert set(performed(data / "second")) <= {"annotate", "curate"}
+    assert digest == run(data, other, "fresh")
+
+
 def test_a_changed_file_costs_its_own_partition(data: Path) -> None:
     run(data, RECIPE, "first")
     (data / "docs" / "3.txt").write_text("A new text on the lung, which breathes in and out. " * 9)
