@@ -121,7 +121,7 @@ def take_over(run: RunFolder, stage_name: str, task: str) -> bool:
 def take_over_first(run: RunFolder) -> None:
     """Take over what comes before the first task that needs work, so that no worker is started for it.
 
-    Up to `TAKEN_OVER_FIRST` bytes of outputs, whose checksums are taken here; more is left to the workers, side by side.
+    Up to `TAKEN_OVER_FIRST` bytes of outputs, whose checksums are taken here; more is left to the workers.
     """
     size = 0
     for stage, tasks in waves(run):
