@@ -7,6 +7,7 @@ lines and not with partitions times ranges.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from functools import lru_cache
 from typing import Any, Final
@@ -136,13 +137,17 @@ def _lines(run: RunFolder, part: int) -> pl.DataFrame:
     """Lines whose hash lies in one range: of every joined file the batch that holds it."""
     if parts(run) == 1:
         return _numbered_lines(run, 0)
-    batches = []
-    for name in joined_names(run):
-        with open_batches(_file(run, name)) as file:
-            batches.append(file.get_batch(part))
-    lines = pl.from_arrow(pa.Table.from_batches(batches))
+    files, _ = _joined(run, run.identity)
+    lines = pl.from_arrow(pa.Table.from_batches([file.get_batch(part) for file in files]))
     assert isinstance(lines, pl.DataFrame)
     return lines
+
+
+@lru_cache(maxsize=1)
+def _joined(run: RunFolder, identity: str) -> tuple[list[pa.ipc.RecordBatchFileReader], contextlib.ExitStack]:
+    """All joined files, opened once a process, since every range reads of each; and what closes them when forgotten."""
+    opened = contextlib.ExitStack()
+    return [opened.enter_context(open_batches(_file(run, name))) for name in joined_names(run)], opened
 
 
 @lru_cache(maxsize=1)
