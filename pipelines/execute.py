@@ -14,7 +14,7 @@ from pipelines.run_folder import RunFolder
 from pipelines.tasks import take_over_first
 from schemas.manifest import Manifest
 from storage.lease import leased
-from storage.places import Place, is_local, resolved
+from storage.places import Place, resolved
 
 
 def execute(
@@ -46,8 +46,7 @@ def execute(
         if watch:
             watch(run)
         with interrupts_here_alone():
-            if is_local(run.path):
-                take_over_first(run)
+            take_over_first(run)
             chosen.run(run.path, workers, options)
         manifest = finish(run)
         if against or replaces:

@@ -145,15 +145,14 @@ def decide(
     """
     names = names or score_names(steps)
     watch = watch or Stopwatch()
-    alive, column = _begun(frame, names), None
     gone: list[pl.DataFrame] = []
-    alive, column = _parted(alive, column, gone)
+    alive, column = _parted(_begun(frame, names), None, gone)
     for step in steps:
         if alive.is_empty():
             break
         if step.idle:
             continue
-        with watch.of(f"step {step.kind.name}", column.size if column else text_bytes(alive["text"])):
+        with watch.of(f"step {step.kind.name}", column.size if column is not None else text_bytes(alive["text"])):
             alive, column = _apply(alive, column, step)
         alive, column = _parted(alive, column, gone)
     rows = pl.concat([*gone, alive]).sort("_row") if gone else alive

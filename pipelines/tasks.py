@@ -22,7 +22,7 @@ from storage.fingerprints import sha256_file
 from storage.json_files import read_whole_json, write_json
 from storage.lease import end_with_holder
 from storage.memory import forget_peak, keep_freed_pages, peak_bytes, release_freed_pages
-from storage.places import Place
+from storage.places import Place, is_local
 from storage.publishing import link_or_copy
 
 MARKER_VERSION: Final = 1
@@ -121,8 +121,11 @@ def take_over(run: RunFolder, stage_name: str, task: str) -> bool:
 def take_over_first(run: RunFolder) -> None:
     """Take over what comes before the first task that needs work, so that no worker is started for it.
 
-    Up to `TAKEN_OVER_FIRST` bytes of outputs, whose checksums are taken here; more is left to the workers.
+    Up to `TAKEN_OVER_FIRST` bytes of outputs, whose checksums are taken here; more is left to the workers, as is all
+    that lies in a store and would be fetched for it.
     """
+    if not is_local(run.path):
+        return
     size = 0
     for stage, tasks in waves(run):
         for task in tasks:

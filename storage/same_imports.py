@@ -22,8 +22,9 @@ def same_imports() -> dict[str, str]:
 @contextlib.contextmanager
 def children_import_alike() -> Iterator[None]:
     """For processes that a library starts, which takes no environment of its own."""
-    before = {name: os.environ.get(name) for name in same_imports()}
-    os.environ.update(same_imports())
+    ours = same_imports()
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
         yield
     finally:

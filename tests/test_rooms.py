@@ -24,6 +24,7 @@ ROOMS = (
     "textcolumns",
     "tokenization",
     "trainers",
+    "verifiers",
 )
 # Files of a run are written, renamed and removed by `storage/` alone.
 METHODS = {"write_text", "write_bytes", "unlink", "rmdir", "touch", "symlink_to", "hardlink_to"}

@@ -30,6 +30,7 @@ STAGE: Final = "paragraphs"
 # What one task holds in memory: the lines of so many partitions (of 36 with 107 MB each: 0.8 GiB, the program with it).
 PARTITIONS_A_TASK: Final = 32
 JOINED: Final = "lines-"
+OPEN_FILES: Final = 128  # of joined lines, in one process; systems often allow 1,024
 
 
 def line_files(run: RunFolder) -> list[tuple[RunFolder, int]]:
@@ -137,17 +138,17 @@ def _lines(run: RunFolder, part: int) -> pl.DataFrame:
     """Lines whose hash lies in one range: of every joined file the batch that holds it."""
     if parts(run) == 1:
         return _numbered_lines(run, 0)
-    files, _ = _joined(run, run.identity)
+    files = (_joined(run, run.identity, name)[0] for name in joined_names(run))
     lines = pl.from_arrow(pa.Table.from_batches([file.get_batch(part) for file in files]))
     assert isinstance(lines, pl.DataFrame)
     return lines
 
 
-@lru_cache(maxsize=1)
-def _joined(run: RunFolder, identity: str) -> tuple[list[pa.ipc.RecordBatchFileReader], contextlib.ExitStack]:
-    """All joined files, opened once a process, since every range reads of each; and what closes them when forgotten."""
+@lru_cache(maxsize=OPEN_FILES)
+def _joined(run: RunFolder, identity: str, name: str) -> tuple[pa.ipc.RecordBatchFileReader, contextlib.ExitStack]:
+    """A joined file, left open since every range reads of each; and what closes it when it is forgotten."""
     opened = contextlib.ExitStack()
-    return [opened.enter_context(open_batches(_file(run, name))) for name in joined_names(run)], opened
+    return opened.enter_context(open_batches(_file(run, name))), opened
 
 
 @lru_cache(maxsize=1)
