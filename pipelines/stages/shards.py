@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from functools import lru_cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -73,11 +73,15 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
     schema = shard_schema(run.recipe.mixtures[mixture].kind)
     names = {"source": [source.name for source in run.recipe.sources], "authority": list(GRADES)}
     path = shard_path(run, task)
-    with ExitStack() as opened:
-        member = member_column(mixture, component)
-        files = [opened.enter_context(SortedRows(one, member)) for one in merged_files(run)]
-        rows = merged(files, ROWS_A_BATCH, TOKENS_A_BATCH, low, high)
-        return write_shard(path, (_of_kind(table, schema, names) for table in rows), schema)
+    files = _opened(run, run.identity, member_column(mixture, component))
+    rows = merged(files, ROWS_A_BATCH, TOKENS_A_BATCH, low, high)
+    return write_shard(path, (_of_kind(table, schema, names) for table in rows), schema)
+
+
+@lru_cache(maxsize=1)
+def _opened(run: RunFolder, identity: str, member: str) -> list[SortedRows]:
+    """The files that every shard of a component reads of, left open in a process; they close when they are forgotten."""
+    return [SortedRows(one, member) for one in merged_files(run)]
 
 
 def _of_kind(rows: pa.Table, schema: pa.Schema, names: dict[str, list[str]]) -> pa.Table:
