@@ -8,6 +8,7 @@ punctuation, and formulas hold curly brackets, so recipes for medical text turn 
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -103,7 +104,6 @@ def _without_lines(text: pl.Series, column: TextColumn, keep: np.ndarray, remove
     bounds = column.lines.bounds
     replaced = []
     for row in touched:
-        of_row = keep[bounds[row] : bounds[row + 1]]
-        kept = text[row : row + 1].str.split("\n").explode().filter(pl.Series(of_row))
-        replaced.append("\n".join(kept.to_list()).strip())
+        of_row = keep[bounds[row] : bounds[row + 1]].tolist()
+        replaced.append("\n".join(compress(text[int(row)].split("\n"), of_row)).strip())
     return text.scatter(touched, replaced) if len(touched) < len(text) else pl.Series("text", replaced)
