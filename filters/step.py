@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -98,6 +98,22 @@ MOST: Final = 2**63
 StepFunction = Callable[..., Outcome]
 
 
+@cache
+def _parameter_model(name: str, function: StepFunction) -> type[BaseModel]:
+    """Made once a step: a recipe's steps are checked many times over."""
+    signature = inspect.signature(function, eval_str=True)
+    fields: dict[str, Any] = {}
+    open_ended = False
+    for parameter in list(signature.parameters.values())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            open_ended = True
+            continue
+        required = parameter.default is inspect.Parameter.empty
+        fields[parameter.name] = (parameter.annotation, ... if required else parameter.default)
+    config = ConfigDict(extra="allow" if open_ended else "forbid", strict=False)
+    return create_model(name, __config__=config, **fields)
+
+
 @dataclass(frozen=True)
 class StepKind:
     """A registered step: its function, the scores it declares, and its validated parameters."""
@@ -115,17 +131,7 @@ class StepKind:
 
     def model(self) -> type[BaseModel]:
         """The step's parameters as a model, by the function's signature; open-ended steps take others too."""
-        signature = inspect.signature(self.function, eval_str=True)
-        fields: dict[str, Any] = {}
-        open_ended = False
-        for parameter in list(signature.parameters.values())[1:]:
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                open_ended = True
-                continue
-            required = parameter.default is inspect.Parameter.empty
-            fields[parameter.name] = (parameter.annotation, ... if required else parameter.default)
-        config = ConfigDict(extra="allow" if open_ended else "forbid", strict=False)
-        return create_model(self.name, __config__=config, **fields)
+        return _parameter_model(self.name, self.function)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Validate a recipe's parameters against the function's signature; errors are `WrongCall`."""

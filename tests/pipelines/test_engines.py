@@ -86,7 +86,7 @@ def test_two_workers_give_the_same_bytes_as_one(reference: Path, demo_run: Path)
     assert files_of(demo_run) == files_of(reference)
 
 
-@pytest.mark.parametrize(("engine", "workers"), [("datatrove", 4), ("beam", 1), ("beam", 2)])
+@pytest.mark.parametrize(("engine", "workers"), [("datatrove", 4), ("beam", 1), ("beam", 2), ("serial", 1)])
 def test_every_engine_and_worker_count_gives_the_same_bytes(
     reference: Path, tmp_path: Path, engine: str, workers: int
 ) -> None:
