@@ -2,8 +2,9 @@
 
 A digest covers every byte. An input may be too large for that at every start, so its fingerprint is
 the content of small files; of larger ones size, samples, time of change and inode; and of a remote
-one what its store calls a version of the content. It tells of changes, not of attacks: XXH3, which hashes as fast
-as memory is read, where a cryptographic hash would take as long as reading the documents does.
+one what its store calls a version of the content, or, where it names none (many servers of HTTP), content and samples
+as of local ones. It tells of changes, not of attacks: XXH3, which hashes as fast as memory is read, where a
+cryptographic hash would take as long as reading the documents does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import fsspec
 import xxhash
@@ -22,7 +23,9 @@ CHUNK: Final = 1 << 20
 WHOLE_BYTES: Final = 64 << 20  # up to here an input's fingerprint covers every byte
 SAMPLE_BYTES: Final = 64 << 10
 # What stores call the version of an object, most telling first: S3, GCS, HTTP, Azure, memory.
-VERSIONS: Final = ("ETag", "etag", "generation", "VersionId", "version", "mtime", "last_modified", "created")
+VERSIONS: Final = (
+    "ETag", "etag", "generation", "VersionId", "version", "Content-MD5", "Digest", "mtime", "last_modified", "created",
+)  # fmt: skip
 
 
 def sha256_file(path: Place) -> str:
@@ -58,16 +61,23 @@ def _local(location: str) -> str:
         return ""
     with open(location, "rb") as handle:
         status = os.fstat(handle.fileno())
-        digest = xxhash.xxh3_128(str(status.st_size).encode())
-        if covers_content(status.st_size):
-            while chunk := handle.read(CHUNK):
-                digest.update(chunk)
-            return digest.hexdigest()
-        for start in (0, status.st_size // 2, status.st_size - SAMPLE_BYTES):
-            handle.seek(start)
-            digest.update(handle.read(SAMPLE_BYTES))
+        digest = _of_content(handle, status.st_size)
+    if not covers_content(status.st_size):
         digest.update(f"{status.st_mtime_ns} {status.st_ino}".encode())
     return digest.hexdigest()
+
+
+def _of_content(handle: BinaryIO, size: int | None) -> xxhash.xxh3_128:
+    """Size and bytes of a small file, or of one whose size is not told; size and samples of a large one."""
+    digest = xxhash.xxh3_128(str(size).encode())
+    if size is None or covers_content(size):
+        while chunk := handle.read(CHUNK):
+            digest.update(chunk)
+        return digest
+    for start in (0, size // 2, size - SAMPLE_BYTES):
+        handle.seek(start)
+        digest.update(handle.read(SAMPLE_BYTES))
+    return digest
 
 
 def _remote(location: str) -> str:
@@ -76,5 +86,8 @@ def _remote(location: str) -> str:
     version = next((f"{name}={told[name]}" for name in VERSIONS if told.get(name)), "")
     if not version and "::" in location:  # a member of a remote archive: what its archive is
         return fingerprint_of(location.split("::", 1)[1])
+    if not version:
+        with filesystem.open(path, "rb") as handle:
+            return _of_content(handle, told.get("size")).hexdigest()
     key = f"{told.get('size')} {version}"
     return xxhash.xxh3_128_hexdigest(key.encode())

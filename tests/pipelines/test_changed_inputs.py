@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -14,6 +18,7 @@ from pipelines.prepare import prepare_run
 from pipelines.tasks import perform
 from schemas.errors import CurateError, WrongCall
 from schemas.manifest import load_manifest
+from storage import fingerprints
 from storage.fingerprints import WHOLE_BYTES, fingerprint_of
 from tests.conftest import write_recipe
 
@@ -122,6 +127,46 @@ def test_benchmarks_and_lists_may_be_remote(data: Path) -> None:
     store.pipe("/bench/exam.jsonl", (ITEM + ITEM.replace("left", "right")).encode())
     with pytest.raises(WrongCall, match="bench/exam.jsonl"):
         execute(data / "recipe.yaml", data, data / "remote")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """A folder over HTTP, by a server that names no version of what it hands out."""
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *told: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_server_that_names_no_version_is_watched_by_content(data: Path, served: str) -> None:
+    remote = (RECIPE % data).replace("files: exam.jsonl", f"files: {served}/exam.jsonl")
+    recipe = write_recipe(data, remote.replace("files: withdrawn.txt", f"files: {served}/withdrawn.txt"))
+    first = execute(recipe, data, data / "remote")
+    assert first.decontaminated_of[0].items == 1
+    assert execute(recipe, data, data / "remote").digest == first.digest
+    # Each of the same size as before.
+    for name, was, is_now in (("exam.jsonl", b"left", b"Left"), ("withdrawn.txt", b".1\n", b".2\n")):
+        whole = (data / name).read_bytes()
+        (data / name).write_bytes(whole.replace(was, is_now))
+        with pytest.raises(WrongCall, match=name):
+            execute(recipe, data, data / "remote")
+        (data / name).write_bytes(whole)
+    assert execute(recipe, data, data / "remote").digest == first.digest
+
+
+def test_a_large_remote_file_without_a_version_is_told_by_samples(
+    tmp_path: Path, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprints, "WHOLE_BYTES", 1000)
+    path = tmp_path / "large"
+    path.write_bytes(bytes(300_000))
+    before = fingerprint_of(f"{served}/large")
+    with path.open("r+b") as handle:
+        handle.seek(150_010)
+        handle.write(b"corrected")
+    assert before
+    assert fingerprint_of(f"{served}/large") not in ("", before)
 
 
 def test_a_large_file_is_told_by_size_samples_and_time(tmp_path: Path) -> None:
