@@ -80,7 +80,7 @@ def write_shard_rows(run: RunFolder, task: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _opened(run: RunFolder, identity: str, member: str) -> list[SortedRows]:
-    """The files that every shard of a component reads of, left open in a process; they close when they are forgotten."""
+    """The files that every shard of a component reads of, left open in a process until others are asked for."""
     return [SortedRows(one, member) for one in merged_files(run)]
 
 
