@@ -106,7 +106,8 @@ def submit(
         write_stage(stage.config, stage.out)
     write_text(path, content)
     if shutil.which("sbatch") is None:
-        raise WrongCall(f"sbatch is not on this machine; the script is written, submit it elsewhere: sbatch {quote(str(path))}")
+        command = f"sbatch {quote(str(path))}"
+        raise WrongCall(f"sbatch is not on this machine; the script is written, submit it elsewhere: {command}")
     done = subprocess.run(["sbatch", "--parsable", str(path)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise CurateError(f"sbatch refused {path}: {done.stderr.strip()}")
