@@ -173,18 +173,6 @@ def _holds_warc(head: bytes) -> bool:
 KEPT_BY_FINDERS: Final = (".DS_Store", "Thumbs.db", "desktop.ini")  # what file managers keep is no document
 
 
-def check_gzip(stream: IO[bytes]) -> None:
-    """Read a gzip file to its end; one that was cut short or expands beyond reason is `Unreadable`."""
-    stream.seek(0)
-    if stream.read(2) != b"\x1f\x8b":
-        return
-    stream.seek(0)
-    stored = _Counted(stream)  # type: ignore[arg-type]
-    guarded = _Guarded(_decompressor("gzip", stored), stored, "gzip")
-    while guarded.read(1 << 20):
-        pass
-
-
 def _leaves(name: str) -> bool:
     """Whether a member's name points out of its archive."""
     cleaned = name.replace("\\", "/")
