@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -88,7 +89,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 @stage(
     STAGE,
     title="annotate, filter, fingerprint",
-    version=2,
+    version=3,  # texts that the steps left as they were are those of `read`
     after=(READ, "classifiers"),
     tasks=partitions,
     reads=lambda run, task: [Outputs(READ, task, f"/{task}.parquet"), Outputs("classifiers")],
@@ -111,7 +112,7 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
         for frame in parquet_frames(run.stage_file(READ, f"{task}.parquet")):
             done = decide(frame, steps, watch, names)
             with watch.of("write documents", text_bytes(frame["text"])):
-                out.append(done.frame)
+                out.append(_without_texts_of(frame, done.frame))
             documents += done.frame.height
             characters += int(done.frame["text"].str.len_chars().sum())
             dropped.update(done.frame["dropped_by"].drop_nulls().to_list())
@@ -130,6 +131,20 @@ def annotate_partition(run: RunFolder, task: str) -> dict[str, Any]:
         "characters": characters,
         "dropped": dict(sorted(dropped.items())),
     }
+
+
+def _without_texts_of(read: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+    """Decided rows; a text that is still the one that was read is null: it stands in the file of `read` already."""
+    same = decided["text"].eq_missing(read["text"])
+    return decided.with_columns(text=pl.when(~same).then(pl.col("text"))) if same.any() else decided
+
+
+def decided_documents(run: RunFolder, task: str) -> Iterator[pl.DataFrame]:
+    """Decided documents of one partition with their texts, row group by row group."""
+    decided = parquet_frames(run.stage_file(STAGE, f"{task}.parquet"))
+    texts = parquet_frames(run.stage_file(READ, f"{task}.parquet"), ["text"])
+    for frame, read in zip(decided, texts, strict=True):
+        yield frame.with_columns(frame["text"].fill_null(read["text"]))
 
 
 def what_is_said(frame: pl.DataFrame, column: TextColumn | None) -> TextColumn:

@@ -17,7 +17,7 @@ from dedup.paragraphs import without_repeated
 from filters.step import Batch
 from pipelines.run_folder import RunFolder
 from pipelines.stage import Outputs, partitions, stage
-from pipelines.stages.annotate import PRINTS, line_floors
+from pipelines.stages.annotate import PRINTS, decided_documents, line_floors
 from pipelines.stages.annotate import STAGE as ANNOTATE
 from pipelines.stages.benchmarks import STAGE as BENCHMARKS
 from pipelines.stages.benchmarks import benchmark_index
@@ -67,7 +67,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
     reads=lambda run, task: [
         Outputs(ANNOTATE, task, f"/{task}.parquet"),
         Outputs(ANNOTATE, task, PRINTS),
-        Outputs(READ, task, ".quarantined.parquet"),
+        Outputs(READ, task, ".parquet"),
         Outputs(CLUSTER),
         Outputs(PARAGRAPHS, ending=".parquet"),
         Outputs(BENCHMARKS),
@@ -93,7 +93,7 @@ def curate_partition(run: RunFolder, task: str) -> dict[str, Any]:
         ParquetRows(run.path / "curated" / f"{task}.parquet", columns) as kept_rows,
         ParquetRows(run.path / "dropped" / f"{task}.parquet", columns) as dropped_rows,
     ):
-        for frame in parquet_frames(run.stage_file(ANNOTATE, f"{task}.parquet")):
+        for frame in decided_documents(run, task):
             frame = _noticed(_retracted(frame, retracted), notices)
             frame = _chosen(_withdrawn(frame, lists, run), decisions)
             if rows is not None:

@@ -78,7 +78,7 @@ def read_partition(run: RunFolder, task: str) -> dict[str, Any]:
     quarantined = 0
     documents, broken = _writes(run, task)
     with (
-        ParquetRows(documents, document_columns(names)) as out,
+        ParquetRows(documents, document_columns(names), compression="none") as out,
         ParquetRows(broken, QUARANTINE_COLUMNS) as unreadable_rows,
     ):
         for source, of_source in groupby(files, key=lambda file: file.source):

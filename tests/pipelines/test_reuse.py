@@ -6,11 +6,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipelines.execute import execute
 from pipelines.run_folder import RunFolder
-from pipelines.stage import STAGES, in_order
+from pipelines.stage import STAGES, in_order, partitions
+from pipelines.stages.annotate import decided_documents
 from pipelines.tasks import marker
 from pipelines.verify import first_difference, verify
 from schemas.errors import CurateError, WrongCall
@@ -71,6 +73,23 @@ def test_another_threshold_runs_only_what_it_concerns(data: Path) -> None:
     assert again == run(data, stricter, "fresh")
     assert first_difference(data / "run", data / "fresh") is None
     list(verify(data / "run"))
+
+
+def test_a_text_that_no_step_changes_is_written_once(data: Path) -> None:
+    (data / "docs" / "3.txt").write_text("A sentence on the heart that has nothing to take out")
+    run(data, RECIPE, "run")
+    folder = RunFolder(place(str(data / "run")))
+    left: set[str] = set()  # out of the file of decided documents
+    for task in partitions(folder):
+        frame = pl.read_parquet(folder.stage_file("annotate", f"{task}.parquet"))
+        left |= set(frame.filter(pl.col("text").is_null())["uri"])
+        decided = pl.concat(decided_documents(folder, task)).sort("id")
+        written = pl.concat(
+            [pl.read_parquet(data / "run" / name / f"{task}.parquet") for name in ("curated", "dropped")]
+        )
+        assert decided["text"].equals(written.sort("id")["text"])
+    assert "docs/3.txt" in left
+    assert "docs/0.txt" not in left  # it lost its last space
 
 
 def test_weights_cost_nothing_and_a_tokenizer_reads_no_raw_file(data: Path) -> None:
