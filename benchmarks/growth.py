@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import polars as pl
@@ -24,6 +25,10 @@ from dedup.decontamination import cut_spans
 from dedup.lsh_index import build, near
 from dedup.minhash import MinHashConfig, signatures
 from dedup.paragraphs import LINES
+from pipelines import plan as planned
+from pipelines import tasks
+from pipelines.execute import execute
+from pipelines.finish import finish
 from pipelines.plan import Plan
 from pipelines.run_folder import RunFolder, unwritten
 from pipelines.stage import STAGES
@@ -40,6 +45,15 @@ from tokenization.tokenizer import END_OF_TEXT, TextTokenizer
 from tokenization.training import train_tokenizer
 from trainers.model.bounds import bounds_of, remember_bounds
 
+FINISHED = """
+name: finished
+sources: [{{name: docs, files: "docs/*.txt", source_type: textbook}}]
+steps: [normalise]
+dedup: {{exact: true, paragraphs: {{min_documents: 3}}}}
+decontaminate: {{benchmarks: [{{name: exam, files: exam.jsonl}}]}}
+tokenizer: {{train: {{vocab_size: 300}}}}
+mixtures: {{pretrain: {{components: [{{name: all}}], shards: {shards}}}}}
+"""
 GOAL = 11.0
 TIMES = 10
 
@@ -136,7 +150,16 @@ def repeated_lines(partitions: int) -> Callable[[], object]:
         )
     for name in ("decisions.parquet", "replaced.parquet"):
         write_parquet(run.stage_file("cluster", name), pl.DataFrame(schema={"row": pl.UInt32, "dropped_by": pl.String}))
-    return lambda: [paragraphs.find_repeated(run, task) for level in paragraphs.levels(run) for task in level]
+
+    def work() -> None:
+        paragraphs._repeated.cache_clear()
+        for level in paragraphs.levels(run):
+            for task in level:
+                paragraphs.find_repeated(run, task)
+        for _ in range(partitions):  # as each partition's task asks
+            paragraphs.all_repeated(run)
+
+    return work
 
 
 def shuffled_shards(partitions: int) -> Callable[[], object]:
@@ -167,6 +190,24 @@ def shuffled_shards(partitions: int) -> Callable[[], object]:
                 merge.join_files(run, task)
         for task in shards.shard_tasks(run):
             shards.write_shard_rows(run, task)
+
+    return work
+
+
+def finished(partitions: int) -> Callable[[], object]:
+    """The manifest of a run whose tasks are done: every marker is read, every file counted."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "docs").mkdir()
+    for number in range(partitions):
+        (folder / "docs" / f"{number:05d}.txt").write_text(f"Sentence {number} on the heart and its valves. " * 3)
+    (folder / "exam.jsonl").write_text('{"question": "Which valve lies left?", "options": {"A": "mitral"}}\n')
+    (folder / "recipe.yaml").write_text(FINISHED.format(shards=max(1, partitions // 8)))
+    with mock.patch.object(planned, "PARTITION_BYTES", 1):
+        execute(folder / "recipe.yaml", folder, folder / "run", engine="serial")
+
+    def work() -> None:
+        tasks._DONE.clear()  # as in a process of its own
+        finish(RunFolder(folder / "run"))
 
     return work
 
@@ -202,6 +243,7 @@ def main() -> None:
         ("conversations by a chat template", conversations, 300),
         ("repeated lines over partitions", repeated_lines, 100),
         ("shards over partitions, both ten times as many", shuffled_shards, 100),
+        ("the manifest over partitions and shards", finished, 40),
     ]
     for name, make, size in cases:
         told(name, make, size)

@@ -42,7 +42,7 @@ stage: ift
 model: {family: qwen2, layers: 2, hidden: 96, heads: 4, kv_heads: 2, ffn: 256}
 data: {mixture: ift, sequence_length: 256, validation: 0.1}
 batch: {micro: 8, global: 8}
-schedule: {steps: 120, warmup: 10, learning_rate: 5.0e-3, min_learning_rate: 5.0e-4}
+schedule: {steps: 120, warmup: 10, learning_rate: 2.0e-3, min_learning_rate: 2.0e-4}
 validation: {every: 120, batches: 12}
 checkpoint: {every: 1000, keep: 1, asynchronous: false}
 """
