@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,7 @@ from trainers.data.arrow_tokens import ArrowTokens
 IGNORED = 0  # what stands in for a token where nothing is
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):  # several a sample: made three times as fast as a frozen dataclass
     """A stretch of one row in a sample: row, first token within it, tokens."""
 
     row: int
