@@ -10,6 +10,7 @@ cryptographic hash would take as long as reading the documents does.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from typing import Any, BinaryIO, Final
@@ -87,7 +88,21 @@ def _remote(location: str) -> str:
     if not version and "::" in location:  # a member of a remote archive: what its archive is
         return fingerprint_of(location.split("::", 1)[1])
     if not version:
-        with filesystem.open(path, "rb") as handle:
-            return _of_content(handle, told.get("size")).hexdigest()
+        return _unversioned(filesystem, path, told)
     key = f"{told.get('size')} {version}"
     return xxhash.xxh3_128_hexdigest(key.encode())
+
+
+def _unversioned(filesystem: fsspec.AbstractFileSystem, path: str, told: dict[str, Any]) -> str:
+    """Content of a small file, in one request; of a large one samples, or size alone where no part can be asked for."""
+    size = told.get("size")
+    if size is not None and covers_content(size):
+        return str(_of_content(io.BytesIO(filesystem.cat_file(path)), size).hexdigest())
+    try:
+        with filesystem.open(path, "rb") as handle:
+            digest = _of_content(handle, size)
+    except ValueError:
+        digest = xxhash.xxh3_128(str(size).encode())
+    if size is not None:
+        digest.update(str(told.get("Last-Modified")).encode())  # to the second: it says more only of what is not read
+    return str(digest.hexdigest())
