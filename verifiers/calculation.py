@@ -66,6 +66,15 @@ class CalculationReference(ReferenceModel):
         return self
 
 
+# Of ions with one charge a milliequivalent is a millimole.
+_OTHER_VALENCES: Final = re.compile(
+    r"calcium|magnesium|phosph|sul[fp]hate|\bCa2?\+|\bMg2?\+|钙|镁|磷|硫酸", re.IGNORECASE
+)
+_EQUIVALENTS: Final = re.compile(r"meq|毫当量", re.IGNORECASE)
+_BOUND: Final = re.compile(
+    r"(?:\b(?:at\s+(?:least|most)|(?:less|more|greater|fewer|higher|lower)\s+than|up\s+to)\s*|[≥≤]\s*|(?:^|\s)[<>]=?\s*|(?:至少|至多|大于|小于|多于|少于|超过|低于|高于|不超过|不低于)\s*)$",
+    re.IGNORECASE,
+)
 # What is normal is no result.
 _NORMAL: Final = re.compile(
     r"[(（][^()（）\n]{0,60}(?:normal|reference|range|正常|参考)[^()（）\n]{0,60}[)）]", re.IGNORECASE
@@ -86,7 +95,7 @@ def calculation(prompt: str, answer: str, reference: CalculationReference) -> Ve
         assert isinstance(reference.value, tuple)
         return _weeks_days(text, reference.value)
     assert isinstance(reference.value, int | float)
-    return _number(text, reference)
+    return _number(text, reference, not _OTHER_VALENCES.search(f"{prompt[-4000:]} {text[:4000]}"))
 
 
 def _pieces(text: str) -> list[str]:
@@ -113,11 +122,11 @@ def _looked_at(text: str, reference: CalculationReference) -> list[Number]:
     return [one for one in found if one.unit != "%"] if reference.kind == "integer" else found
 
 
-def _number(text: str, reference: CalculationReference) -> Verdict:
+def _number(text: str, reference: CalculationReference, univalent: bool) -> Verdict:
     for piece in _pieces(text):
         found = _looked_at(piece, reference)
         if found:
-            return _held(found[0], reference, piece)
+            return _held(found[0], reference, piece, univalent)
     sentences = [one for one in re.split(r"(?<=[.。!;；])\s+|\n", text) if one.strip()]
     for sentence in reversed(sentences[-20:]):
         for mark in reversed(list(_TELLS.finditer(sentence))[-20:]):
@@ -129,7 +138,7 @@ def _number(text: str, reference: CalculationReference) -> Verdict:
                 "约",
                 "around",
             ):
-                return _held(found[0], reference, sentence[mark.end() :])
+                return _held(found[0], reference, sentence[mark.end() :], univalent)
     found = numbers_in(_NORMAL.sub(" ", text[:4000]))
     if not found:
         return unparsed("no number")
@@ -142,18 +151,30 @@ def _number(text: str, reference: CalculationReference) -> Verdict:
         if len({one.value for one in alike}) != 1:
             return unparsed("several numbers, and none marked as the result")
         found = alike
-    return _held(found[0], reference, text)
+    return _held(found[0], reference, text, univalent)
 
 
-def _held(found: Number, reference: CalculationReference, piece: str) -> Verdict:
+def _temperature(found: Number, wanted: str, piece: str) -> str:
+    """F, C or K behind a number, where a temperature is asked for; "" elsewhere."""
+    if not re.search(r"deg|°|℃|℉|摄氏|华氏|celsius|fahrenheit", wanted, re.IGNORECASE):
+        return ""
+    letter = re.match(r"[-+\d.,\s]+°?\s?([CFK])(?![A-Za-z])", piece[found.start :])
+    return {"C": "degC", "F": "degF", "K": "kelvin"}[letter[1]] if letter else ""
+
+
+def _held(found: Number, reference: CalculationReference, piece: str, univalent: bool) -> Verdict:
     expected = float(reference.value)  # type: ignore[arg-type]
     if found.ranged:
         return unparsed("a range is no result")
     if re.search(r"(?:\bnot|n't|不是|并非)\s*$", piece[: found.start]):
         return unparsed("the number is denied")
+    if _BOUND.search(piece[: found.start]):
+        return unparsed("a bound is no result")
     if not math.isfinite(found.value):
         return wrong(str(found.value), "beyond any number")
-    value = converted(found.value, found.unit, reference.unit)
+    value = converted(found.value, _temperature(found, reference.unit, piece) or found.unit, reference.unit)
+    if value is None and univalent:
+        value = converted(found.value, _EQUIVALENTS.sub("mmol", found.unit), _EQUIVALENTS.sub("mmol", reference.unit))
     told = f"{found.value:g} {found.unit}".strip()
     if value is None:
         return wrong(told, f"{found.unit} is no unit of {reference.unit or 'a plain number'}")

@@ -20,6 +20,7 @@ from verifiers.tables import spelled
 from verifiers.verifier import ReferenceModel, verifier
 
 EDITION: Final = "ICD-10 (WHO 2019); ICD-10-CM for codes that only it has"
+CHANGED: Final = 0.3  # at most, of a name beside a word that makes another disease of it
 ANSWER_FIELDS: Final = frozenset(
     [
         "diagnosis",
@@ -80,7 +81,7 @@ def diagnosis(prompt: str, answer: str, reference: DiagnosisReference) -> Verdic
     disagreeing = _code_beside_another_name(found, words)
     if disagreeing:
         return unparsed(disagreeing)
-    counted = _once([one for one in found if one.said in ("certain", "uncertain")])
+    counted = _once([one for one in found if one.said in ("certain", "uncertain")], words)
     certain = [one for one in counted if one.said == "certain"]
     told = {
         "certain": [one.name for one in certain],
@@ -120,12 +121,14 @@ def _scored(
 
 
 def _credit(one: Mention, code: str, name: str) -> float:
+    if one.changed:
+        return min(CHANGED, credit(one.code, one.name, code, name) if code else 0.0)
     if name and spelled(one.name) == spelled(name):
         return 1.0
     return credit(one.code, one.name, code, name) if code else 0.0
 
 
-def _once(found: list[Mention]) -> list[Mention]:
+def _once(found: list[Mention], words: str) -> list[Mention]:
     """One mention a code; a code and its name beside it are one, and certain outweighs uncertain."""
     kept: dict[str, Mention] = {}
     for one in found:
@@ -133,12 +136,17 @@ def _once(found: list[Mention]) -> list[Mention]:
         if before is None or (before.said == "uncertain" and one.said == "certain"):
             kept[one.code] = one
     told = list(kept.values())
-    # "I21.9 Acute myocardial infarction, unspecified": a less specific name right behind a code is the same.
+    # "I21.9 Acute myocardial infarction, unspecified", "myocardial infarction (STEMI)": the second says the first again.
     return [
         one
         for number, one in enumerate(told)
         if not (
-            number and re.fullmatch(r"[A-Z]\d\d.*", told[number - 1].name) and told[number - 1].code[:3] == one.code[:3]
+            number
+            and told[number - 1].code[:3] == one.code[:3]
+            and (
+                re.fullmatch(r"[A-Z]\d\d.*", told[number - 1].name)
+                or re.fullmatch(r"\s*[(（]\s*", words[told[number - 1].end : one.start])
+            )
         )
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from pydantic import model_validator
 
@@ -28,6 +29,10 @@ class LabelReference(ReferenceModel):
         return self
 
 
+# What may follow a label: its end, a mark, or the reason.
+_ENDS: Final = r"(?=[\s*_\])\"'`>]*(?:$|[.,;:!?。，；：！()（\[\n—–-]|<|because\b|since\b|as\b|although\b|though\b|but\b|for\b|given\b|due\b|it\b|they\b|the\b|there\b|this\b|these\b|that\b|因|由))"
+
+
 @verifier("label", reference=LabelReference)
 def label(prompt: str, answer: str, reference: LabelReference) -> Verdict:
     """The label behind the last mark, in a field of JSON, or that the answer begins with."""
@@ -51,7 +56,9 @@ def _committed(text: str, labels: list[str]) -> str | None:
 
 
 def _first(words: str, labels: list[str]) -> str | None:
-    """The label that words begin with, where no other is set beside it as an alternative."""
+    """The label that words begin with, where no other is set beside it and no words go on with it ("no idea")."""
     form = "|".join(re.escape(one) for one in sorted(labels, key=len, reverse=True))
-    lead = re.match(rf"[\s*_(\[\"'`]*({form})(?![\w-])(?!\s*(?:/|\bor\b|或))", words.casefold())
+    lead = re.match(
+        rf"[\s*_(\[\"'`]*({form})(?![\w-])(?!\s*(?:/|\bor\b|或))(?!\s*[,;]\s*(?:{form})\b){_ENDS}", words.casefold()
+    )
     return lead[1] if lead else None

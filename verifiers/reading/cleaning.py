@@ -21,6 +21,12 @@ _UNSEEN: Final = dict.fromkeys(
 )
 SHORT_QUOTE: Final = 5  # with its marks: a letter in quotation marks is an answer, an instruction is longer
 _ROMAN: Final = {0x2160: "I", 0x2161: "II", 0x2162: "III", 0x2163: "IV"}
+_INLINE: Final = re.compile(
+    r"<!--.{0,2000}?-->|</?(?:em|strong|code|mark|span|div|big|center|font)(?:\s[^<>]{0,100})?/?>|<([biup])>(?=[^<]{0,200}</\1>)|</[biup]>",
+    re.IGNORECASE | re.DOTALL,
+)
+_LINE_BREAK: Final = re.compile(r"<br\s?/?>", re.IGNORECASE)
+_PICTURES: Final = re.compile(r"^[\s\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]+")
 _TAG: Final = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _NEXT_QUESTION: Final = re.compile(
     r"\n\s*(?:\*\*|#+\s*)?(?:(?:next\s+)?question\s*\d*\s*[:.)]|q\s*\d+\s*[:.)]|q:|user:|human:|patient:\s*\n|###\s*instruction|<\|im_start\|>\s*user"
@@ -71,7 +77,7 @@ def said(answer: str, prompt: str = "") -> str:
     if len(words) > MOST_CHARACTERS:
         half = MOST_CHARACTERS // 2
         words = words[:half] + "\n" + words[-half:]
-    return words
+    return _PICTURES.sub("", _LINE_BREAK.sub("\n", _INLINE.sub("", words)).strip())
 
 
 def without_quotations(text: str) -> str:

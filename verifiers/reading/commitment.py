@@ -21,7 +21,12 @@ _MARKS: Final = re.compile(
     r"(?:\*\*|__)?\s{0,3}(?:would\s+be|should\s+be|must\s+be|seems\s+to\s+be|appears\s+to\s+be|remains|has\s+to\s+be|is|are|was|:|=|-|–|—|→)\s{0,3}(?:therefore\s+|thus\s+|most\s+likely\s+|probably\s+|clearly\s+|:)?(?:\*\*|__)?)"
     r"|(?:\b(?:I|we)(?:\s+would|\s+will|'d|'ll|\s+shall|\s+therefore|\s+thus|\s+now|\s+finally)?\s+(?:choose|chose|pick|select|go\s+with|settle\s+on|opt\s+for|answer|recommend|say|lean\s+towards?|favou?r|vote\s+for|stick\s+with|change\s+(?:my\s+answer\s+|it\s+)?to|stay\s+with)\b\s{0,2}:?)"
     r"|(?:\b(?:choose|pick|select|go\s+with|settle\s+on|going\s+with|stick\s+with|change\s+(?:my\s+answer\s+|it\s+)?to|changing\s+(?:my\s+answer\s+|it\s+)?to)\b\s{0,2}:?)"
+    r"|(?:\b(?:hands\s+down|(?:everything|all|evidence|this)\s+points\s+to)\s{0,2}:?\s{0,2}(?=[(*]{0,3}[A-J]\b))"
+    r"|(?:(?:结论|判断)\s{0,2}[:：]\s{0,2}(?=[(（]?[A-J](?![A-Za-z0-9超型])))"
     r"|(?:\b(?:correction|corrected|revised|conclusion|verdict)\s{0,2}[:：]\s{0,2})"
+    r"|(?:\b(?:response|output|result|decision|pick|selection|selected|question\s?\d{1,3}|q\s?\d{1,3}|true)\s{0,2}[:：]\s{0,2}(?=[(*\[]{0,3}[A-J](?:\W|$)))"
+    r"|(?:\b(?:on\s+(?:reflection|second\s+thoughts?)|(?:in|for)\s+(?:this|our|the\s+present)\s+(?:patient|case|question|woman|man|child))\s{0,2}[,:：]?\s{0,2}(?=[(*]{0,3}[A-J](?:\W|$)))"
+    r"|(?:(?:本例|本题|此题|本患者|该患者|此患者)\s{0,2}[:：,，]\s{0,2}(?=[(（]?[A-J](?![A-Za-z0-9超型])))"
     r"|(?:\b(?:actually|rather|no|wait|hence|therefore|so|thus)\s{0,2},?\s{0,2}(?:it(?:'s|\s+is|\s+should\s+be|\s+must\s+be|\s+has\s+to\s+be)|i\s+mean)\s)"
     r"|(?:\b(?:I|we)\s+(?:think|believe|say|guess)\s+(?:that\s+)?(?:it(?:'s|\s+is)\s+)?(?!it\b))"
     r"|(?:\b(?:ans|solution)\b\s{0,2}[:.=]\s{0,2})"
@@ -51,6 +56,7 @@ _CONDITION: Final = re.compile(
 _SENTENCE: Final = re.compile(
     r"[.!?]\s|[。!！?？;；\n]|\.$|\b(?:but|however)\b[,\s]|但(?:是|本|此|该)?|(?:而|则)本|[，,]\s?(?=(?:本|此|该)(?:例|题|患者|病例|病人))"
 )
+_GUESSES: Final = re.compile(r"(?:可能|也许|或许|大概)$")
 _DENIES: Final = re.compile(
     r"(?:\bnot|n't|\bnever|\bcannot|不宜|不该|不予|不|不应该?|不能|别|勿|非|无法|不要|不可)\s*$", re.IGNORECASE
 )
@@ -74,6 +80,8 @@ def marks(text: str) -> Iterator[Marked]:
         until = found[len(found) - number].start() if number else len(text)
         words = _behind(text, one, kind, until)
         if words is None or (kind == "mark" and conditional(text, one.start(), one.end())):
+            continue
+        if kind == "mark" and _GUESSES.search(text[max(0, one.start() - 4) : one.start()]):
             continue
         if kind == "mark" and _DENIES.search(text[max(0, one.start() - 10) : one.start()]):
             words = "not " + words

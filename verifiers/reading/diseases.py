@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
+from verifiers.reading.modifiers import changes
 from verifiers.tables import spelled, table
 
 Said = Literal["certain", "uncertain", "excluded", "elsewhere"]
@@ -51,6 +52,7 @@ class Mention:
     start: int
     end: int
     said: Said = "certain"
+    changed: bool = False  # a word beside it makes another disease of it
 
 
 @lru_cache(maxsize=1)
@@ -125,11 +127,36 @@ def mentions(text: str) -> list[Mention]:
                 name = " ".join(shaped[at : at + length])
                 code = names.get(name)
                 if code and _stands(text, start, words[at + length - 1][2], name):
-                    found.append(Mention(code, name, start, words[at + length - 1][2]))
+                    end = words[at + length - 1][2]
+                    inverted = _inverted(text, name, end)
+                    if inverted is not None:
+                        found.append(Mention(names[inverted[0]], inverted[0], start, inverted[1]))
+                        step = sum(start <= low < inverted[1] for _, low, _ in words[at : at + length + 4])
+                        break
+                    changed = _is_head(name) and changes(text[max(0, start - 60) : start], text[end : end + 16])
+                    found.append(Mention(code, name, start, end, changed=changed))
                     step = length
                     break
         at += step
     return sorted(found, key=lambda one: one.start)
+
+
+def _is_head(name: str) -> bool:
+    """One word, or at most four ideographs: a name that longer ones are made of."""
+    words = name.split()
+    return len(words) == 1 if words[0] < "\u3400" else len(words) <= 4
+
+
+_INVERTED: Final = re.compile(r",\s*([A-Za-z]+(?:[ -][A-Za-z]+)?)(?=\s*(?:$|[.;,)\n]))")
+
+
+def _inverted(text: str, name: str, end: int) -> tuple[str, int] | None:
+    """ "appendicitis, acute": the name that it is the other way round, and where it ends."""
+    found = _INVERTED.match(text, end)
+    if found is None:
+        return None
+    turned = spelled(f"{found[1]} {name}")
+    return (turned, found.end()) if turned in lexicon() and spelled(found[1]) not in lexicon() else None
 
 
 def _shaped(word: str) -> str:
@@ -137,10 +164,17 @@ def _shaped(word: str) -> str:
     return told.split()[0] if told else ""
 
 
+_NO_MOOD: Final = re.compile(
+    r"\b(?:st|respiratory|ventilatory|cns|marrow|myocardial|bone|immune|growth|segment)[ -]$", re.IGNORECASE
+)
+
+
 def _stands(text: str, start: int, end: int, name: str) -> bool:
     """An abbreviation that is a word too ("all", "as", "mm") stands in capitals."""
     if name in {"all", "as", "ad", "ms", "mm", "mg", "pe", "pad", "pid", "cap", "ra", "uc", "hf", "pd", "it", "ie", "du", "gu", "ua", "mi", "af", "dm", "vt", "vf", "cts", "oa", "pda", "hit", "ida"}:  # fmt: skip
         return text[start:end].isupper()
+    if name == "depression":  # of a segment, of breathing, of marrow
+        return not _NO_MOOD.search(text[max(0, start - 30) : start])
     return True
 
 
@@ -155,7 +189,7 @@ def read(text: str) -> list[Mention]:
             carried = told[-1].said if told[-1].said != "certain" else None
         else:
             carried = None
-        told.append(Mention(one.code, one.name, one.start, one.end, _said(before, behind, carried)))
+        told.append(replace(one, said=_said(before, behind, carried)))
     return list(_spread_back(told, text))
 
 
@@ -209,7 +243,7 @@ def _spread_back(told: list[Mention], text: str) -> Iterator[Mention]:
             ):
                 said[number - 1] = held
     for number, one in enumerate(told):
-        yield Mention(one.code, one.name, one.start, one.end, said.get(number, one.said))
+        yield replace(one, said=said.get(number, one.said))
 
 
 def credit(found: str, name: str, wanted: str, wanted_name: str) -> float:

@@ -15,6 +15,8 @@ _NUMBER: Final = re.compile(
 _MINUS: Final = re.compile(r"(?:\bminus|\bnegative|负)$", re.IGNORECASE)
 _RANGE: Final = re.compile(r"\s*(?:[a-zA-Zµ/%°²³^·]{0,10}\s*)?(?:-|–|—|~|至|到|\bto\b|\band\b)\s*\d")
 _BETWEEN: Final = re.compile(r"(?:between|from|介于|在)\s*$", re.IGNORECASE)
+_SCALES: Final = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "万": 1e4, "百万": 1e6, "亿": 1e8}
+_SCALE: Final = re.compile(r"\s?(thousand\b|million\b|billion\b|百万|万|亿)", re.IGNORECASE)
 _IDEOGRAPHS: Final = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _WRITTEN: Final = re.compile(
     r"(?<![\u3400-\u9fff])[零〇一二两三四五六七八九十百]{1,6}(?=\s*(?:分|点|个|次|天|周|岁|$|[。,，]))"
@@ -77,8 +79,11 @@ def numbers_in(text: str) -> list[Number]:
             value = float(re.sub(r"\s", "", one["digits"]) + "." + one["cut"][1:]) * (
                 -1 if one["sign"] and one["sign"][0] in "-−–" else 1
             )
-        unit = UNIT.match(text, one.end())
-        behind = text[one.end() :]
+        scale = _SCALE.match(text, one.end())
+        end = scale.end() if scale else one.end()
+        value *= _SCALES[scale[1].casefold()] if scale else 1
+        unit = UNIT.match(text, end)
+        behind = text[end:]
         ranged = bool(_RANGE.match(behind)) and not re.match(r"\s*-\s*\d+\s*=", behind)
         ranged = ranged and (
             not re.match(r"\s*(?:[a-zA-Zµ/%]{0,10}\s*)?and\b", behind) or bool(_BETWEEN.search(text[: one.start()]))

@@ -10,7 +10,7 @@ _ALIASES: Final = {
     "毫克": "mg", "微克": "ug", "千克": "kg", "公斤": "kg", "克": "g", "纳克": "ng", "毫升": "mL", "微升": "uL", "升": "L", "分升": "dL",
     "小时": "hour", "分钟": "minute", "秒": "second", "天": "day", "日": "day", "周": "week", "月": "month", "年": "year", "岁": "year",
     "厘米": "cm", "毫米": "mm", "米": "m", "平方米": "m^2", "毫米汞柱": "mmHg", "毫摩尔": "mmol", "微摩尔": "umol", "摩尔": "mol",
-    "毫当量": "meq", "单位": "iu", "国际单位": "iu", "摄氏度": "degC", "华氏度": "degF", "℃": "degC", "°c": "degC", "°f": "degF", "℉": "degF",
+    "毫当量": "meq", "单位": "iu", "国际单位": "iu", "摄氏": "degC", "degc": "degC", "degf": "degF", "celsius": "degC", "fahrenheit": "degF", "kelvin": "kelvin", "degrees celsius": "degC", "degrees fahrenheit": "degF", "mm hg": "mmHg", "cm h2o": "cmH2O", "摄氏度": "degC", "华氏度": "degF", "℃": "degC", "°c": "degC", "°f": "degF", "℉": "degF",
     "斤": "jin", "磅": "lb", "次": "count", "分": "points", "千卡": "kcal", "百分": "%",
     "mcg": "ug", "µg": "ug", "μg": "ug", "microgram": "ug", "micrograms": "ug", "milligram": "mg", "milligrams": "mg", "gram": "g", "grams": "g", "gm": "g", "gms": "g",
     "kilogram": "kg", "kilograms": "kg", "kilo": "kg", "kilos": "kg", "kgs": "kg", "ng": "ng", "nanogram": "ng", "nanograms": "ng",
@@ -27,7 +27,7 @@ _POWERS: Final = str.maketrans({"²": "2", "³": "3", "⁻": "-", "¹": "1"})
 _NAMES: Final = "|".join(sorted((re.escape(one) for one in _ALIASES), key=len, reverse=True))
 _ONE: Final = rf"(?:{_NAMES})(?:\s?(?:\^|\*\*)\s?-?\d|[²³]|⁻[¹²³]|-[12](?!\d)|[23](?![\d]))?"
 UNIT: Final = re.compile(
-    rf"\s*((?:%|％|‰)|{_ONE}(?![a-zA-Z])(?:\s*(?:/|每|\bper\b|·|\*|\s(?=kg|min|mL))\s*(?:1\.73\s*)?{_ONE}(?![a-zA-Z])|/)*)",
+    rf"\s*((?:%|％|‰)|{_ONE}(?![a-zA-Z])(?:\s*/\s*\(\s*{_ONE}\s*[·*/]\s*{_ONE}\s*\)|\s*(?:/|每|\bper\b|·|\*|\s(?=kg|min|mL|(?:m|s|h|d|L)\s?(?:\^|\*\*)?\s?[-⁻]))\s*(?:1\.73\s*)?{_ONE}(?![a-zA-Z])|/)*)",
     re.IGNORECASE,
 )
 COUNTS: Final = frozenset({"points", "count"})
@@ -54,9 +54,12 @@ def _registry() -> Any:
 def unit_of(written: str) -> Any:
     """A pint unit, or None for words that are none."""
     text = re.sub(r"/?\s*1\.73\s*m\s*\^?\s*[2²]", "", written).strip()
+    text = re.sub(r"(?i)\b(mm|cm)\s+(hg|h2o)\b", r"\1\2", text)
+    text = re.sub(r"/\s*\(\s*([^()]+?)\s*[·*/]\s*([^()]+?)\s*\)", r"/\1/\2", text)
     text = re.sub(r"per\s?cent|百分之?", "%", text, flags=re.IGNORECASE)
     text = re.sub(r"每|\bper\b", "/", text, flags=re.IGNORECASE)
-    pieces = re.split(r"\s*(/|·|\*(?!\*)|\s)\s*", text)
+    whole = _ALIASES.get(text.casefold())
+    pieces = [text] if whole else re.split(r"\s*(/|·|\*(?!\*)|\s)\s*", text)
     told = []
     for piece in pieces:
         if piece in ("/", "·", "*") or not piece.strip():
