@@ -67,7 +67,8 @@ def shingle_index(items: Sequence[BenchmarkItem], unspaced: npt.NDArray[np.bool_
             if len(rows)
             else np.zeros(0, np.int64)
         )
-        values = prefix[starts + size] - prefix[starts] * powers[size]
+        # Where all items together are shorter than a shingle, there is no such power either.
+        values = prefix[starts + size] - prefix[starts] * powers[size] if len(starts) else np.zeros(0, np.uint64)
         table = pl.DataFrame(
             {"value": values, "owner": np.repeat(owner_of[rows], counts), "asked": np.repeat(first_of[rows], counts)}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -200,11 +201,33 @@ def text_of(value: Any) -> str | None:
     return str(value).strip() or None if value is not None else None
 
 
+DIFFICULTIES: Final = {
+    word: number
+    for number, words in enumerate(
+        [
+            ("very easy", "trivial", "很容易"),
+            ("easy", "simple", "low", "beginner", "简单", "容易", "低"),
+            ("medium", "moderate", "normal", "intermediate", "中等", "一般", "中"),
+            ("hard", "difficult", "high", "advanced", "困难", "难", "高"),
+            ("very hard", "expert", "extreme", "很难", "极难"),
+        ]
+    )
+    for word in words
+}
+_NO_DIFFICULTY: Final = "`difficulty` is neither a whole number nor a word such as easy, medium, hard: {!r}"
+
+
 def number_of(value: Any) -> int | None:
-    """A difficulty, or None."""
+    """A difficulty, or None: a whole number, a word (`DIFFICULTIES`), or either behind "level" ("Level 3")."""
     if value in (None, ""):
         return None
+    said = re.sub(r"^(?:level|难度)\s*[:：]?\s*", "", str(value).strip().casefold())
+    if said in DIFFICULTIES:
+        return DIFFICULTIES[said]
     try:
-        return int(value)
+        number = float(value) if not isinstance(value, str) else float(said)
     except (TypeError, ValueError):
-        raise Unreadable(f"`difficulty` is no whole number: {value!r}") from None
+        raise Unreadable(_NO_DIFFICULTY.format(value)) from None
+    if not number.is_integer():
+        raise Unreadable(_NO_DIFFICULTY.format(value))
+    return int(number)

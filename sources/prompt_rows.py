@@ -21,13 +21,13 @@ DECISIONS: Final = ("yes", "no", "maybe")  # PubMedQA (Jin et al. 2019)
 def prompt_from_row(row: Mapping[str, Any], form: PromptForm | str) -> Prompt:
     """A prompt of a row: `auto` reads `prompt` (a text or messages), `verifier`, `reference`; a form fills templates.
 
-    `benchmark` reads the forms in which benchmarks are published: an exam's question with lettered options, or a
-    question of PubMedQA about its contexts.
+    `benchmark` (and `auto`, of rows with a `question` and no `prompt`) reads the forms in which benchmarks are
+    published: an exam's question with lettered options, or a question of PubMedQA about its contexts.
 
     Raises:
         Unreadable: with the reason.
     """
-    if form == "benchmark":
+    if form == "benchmark" or (form == "auto" and row.get("prompt") in (None, "") and row.get("question")):
         row = _of_benchmark(row)
     if isinstance(form, PromptForm):
         turns = [Turn(role="system", content=filled(form.system, row))] if form.system else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,7 +25,7 @@ from pipelines.stopwatch import Stopwatch
 from schemas.conversation import turns_in
 from schemas.document import document_columns
 from schemas.errors import Unreadable
-from schemas.preference import PAIR_START
+from schemas.preference import OVERALL, PAIR_START
 from schemas.prompt import PROMPT_START
 from schemas.recipe import Paragraphs
 from storage.columnar import ParquetRows, parquet_frames
@@ -89,7 +91,7 @@ def _settings(run: RunFolder, task: str) -> dict[str, Any]:
 @stage(
     STAGE,
     title="annotate, filter, fingerprint",
-    version=3,  # texts that the steps left as they were are those of `read`
+    version=4,  # pairs of one text that are judged in different respects are no duplicates
     after=(READ, "classifiers"),
     tasks=partitions,
     reads=lambda run, task: [Outputs(READ, task, f"/{task}.parquet"), Outputs("classifiers")],
@@ -172,13 +174,35 @@ def _spoken(text: str) -> str:
 def _kind_marks(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
     """What is mixed into the bands of each row, so that only documents of one kind meet: 0 for texts.
 
-    A question asked in a conversation, posed as a prompt and answered twice in a pair is not said three times.
+    A question asked in a conversation, posed as a prompt and answered twice in a pair is not said three times, and a
+    pair that is preferred for its honesty says something else than one that is for its helpfulness.
     """
     beside = frame["conversation"].fill_null("")
     marks = np.where(beside == "", np.uint64(0), TALK_MARK)
     marks[beside.str.starts_with(PROMPT_START).to_numpy()] = PROMPT_MARK
     marks[beside.str.starts_with(PAIR_START).to_numpy()] = PAIR_MARK
+    for row, aspect in _aspects(beside):
+        marks[row] ^= np.uint64(int.from_bytes(hashlib.blake2b(aspect.encode(), digest_size=8).digest()))
     return marks
+
+
+def _aspects(beside: pl.Series) -> list[tuple[int, str]]:
+    """Rows that are pairs preferred in a respect of their own, and in which."""
+    pairs = beside.str.starts_with(PAIR_START).arg_true()
+    told = ((int(row), str(json.loads(beside[int(row)])["aspect"])) for row in pairs)
+    return [(row, aspect) for row, aspect in told if aspect != OVERALL]
+
+
+def _exact(said: TextColumn, frame: pl.DataFrame) -> pl.Series:
+    """Exact hashes, of pairs with the respect in which they are preferred."""
+    hashes = exact_hashes(said)
+    named = _aspects(frame["conversation"].fill_null(""))
+    if not named:
+        return hashes
+    marked = hashes.to_list()
+    for row, aspect in named:
+        marked[row] = hashlib.blake2b(f"{aspect}\n{marked[row]}".encode(), digest_size=16).hexdigest()
+    return pl.Series(hashes.name, marked, dtype=pl.String)
 
 
 def _facts(frame: pl.DataFrame, run: RunFolder) -> pl.Series:
@@ -210,7 +234,7 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
     quality = frame["scores"].struct.field("quality") if "quality" in run.score_names else pl.lit(None, pl.Float64)
     columns = frame.select(
         "id",
-        exact_hashes(said),
+        _exact(said, frame),
         "doi",
         "identifiers",
         "authority",

@@ -174,3 +174,19 @@ def test_unknown_formats_are_named(tmp_path: Path) -> None:
         list(read_items("b", path))
     with pytest.raises(WrongCall, match="no reader"):
         list(read_items("b", tmp_path / "b.doc"))
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("aB ?症。1", max_size=8), st.lists(st.text("aB 症。", max_size=3), max_size=3)), max_size=3
+    ),
+    st.text("aB ?症。1", max_size=30),
+)
+def test_benchmarks_of_hardly_any_letters_are_held_against_like_others(asked: list, text: str) -> None:
+    items = [
+        BenchmarkItem(benchmark="b", id=str(number), question=question, options=tuple(options))
+        for number, (question, options) in enumerate(asked)
+    ]
+    hits = find_items(pl.Series(["x", "y"]), pl.Series([text, CLEAN]), build_index(items))
+    assert set(hits["item"]) <= {one.id for one in items}
+    assert not (set(hits.filter(~flagged_only(hits))["id"]) - {"x"})

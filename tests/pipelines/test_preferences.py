@@ -159,3 +159,25 @@ def test_labelled_packets_come_back_in_three_forms() -> None:
     for preferred, why in (("", "not labelled"), ("tie", "tie"), ("c", "a label is")):
         with pytest.raises(Unreadable, match=why):
             preferences_from_row({**about, "preferred": preferred}, "auto")
+
+
+def test_one_pair_that_is_judged_in_several_respects_stays_a_pair_in_each(tmp_path: Path) -> None:
+    rated = {aspect: {"Rating": "5"} for aspect in ("helpfulness", "honesty", "truthfulness")}
+    rows = [
+        {
+            "instruction": f"How is asthma of grade {grade} treated?",
+            "completions": [
+                {"response": f"With inhalers of step {grade}.", "annotations": rated},
+                {"response": "It is not.", "annotations": {aspect: {"Rating": "1"} for aspect in rated}},
+            ],
+        }
+        for grade in ("one", "two")
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, [*rows, rows[0]])))
+    (tmp_path / "b.csv").write_text("q,good,bad,by\n")
+    (tmp_path / "held_out.json").write_text(json.dumps([{"question": "Other?", "options": ["x", "y"], "answer": "A"}]))
+    run = tmp_path / "run"
+    curate("run", write_recipe(tmp_path, RECIPE), "--run-dir", run, "--workers", 1)
+    table = pa.ipc.open_file(next((run / "shards/pairs/all").glob("*.arrow"))).read_all()
+    assert sorted(table["aspect"].to_pylist()) == sorted([*rated, *rated])
+    assert pl.read_parquet(run / "dropped/*.parquet")["dropped_by"].to_list() == ["exact"] * 3
