@@ -9,9 +9,10 @@ when prompts are read, not when an answer comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -52,11 +53,17 @@ class Verifier(Generic[Reference]):
     def judge(self, prompt: str, answer: str, reference: Reference) -> Verdict:
         """The verdict on an answer; a verifier that crashes has *failed*, and says on what."""
         try:
-            return self.function(prompt, answer, reference)
+            return self.function(_encodable(prompt), _encodable(answer), reference)
         except Exception as error:
             return failed(f"{type(error).__name__}: {error}")
 
 
+def _encodable(text: str) -> str:
+    """The text with the replacement character in place of halves of characters, which no file can hold."""
+    return _HALVES.sub("\ufffd", text)
+
+
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 VERIFIERS: Registry[Verifier[Any]] = Registry("verifier", ("verifiers",))
 
 

@@ -252,3 +252,17 @@ def test_a_users_table_stands_beside_ours(tmp_path: Path) -> None:
         assert [one.state for one in judges.judge([drug, disease])] == ["right", "right"]
     with Judges() as judges:
         assert all(one.state != "right" for one in judges.judge([drug, disease]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_halves_of_characters_are_judged_like_other_signs(name: str) -> None:
+    verifier = VERIFIERS.get(name)
+    for answer in ("\ud800", 'x\udfff {"a": "\ud800"} ' * 20):
+        verdict = verifier.judge("Q\ud800?", answer, verifier.read(REFERENCES[name]))
+        assert verdict.state != "failed", verdict.why
+        json.dumps(verdict.extracted, ensure_ascii=False, default=str).encode()
+
+
+def test_a_half_of_a_character_beside_a_letter_is_left_out() -> None:
+    verifier = VERIFIERS.get("exam")
+    assert verifier.judge("Q?", "\ud800B", verifier.read(REFERENCES["exam"])).state == "right"
