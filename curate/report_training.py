@@ -51,7 +51,7 @@ def _model(folder: Path) -> dict[str, Any] | None:
         "steps": steps[-1]["step"],
         "first": steps[0]["loss"],
         "last": steps[-1]["loss"],
-        "tokens": steps[-1].get("tokens", 0),
+        "tokens": steps[-1].get("tokens") or sum(one.get("step_tokens", 0) for one in steps),
         "speed": float(np.median([one["tokens_per_second"] for one in steps])),
         "mfu": 100 * float(np.median([one.get("mfu", 0.0) for one in steps])),
         "wait": 100 * float(np.mean(waits)),

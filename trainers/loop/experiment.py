@@ -143,19 +143,20 @@ class Experiment:
         if step.gone_back:
             return step
         self.position = replace(self.position, step=number, samples=step.first + size)
-        seconds = time.perf_counter() - started
+        seconds, tokens = time.perf_counter() - started, self.source.tokens(size)
         step.values = {
             "loss": told.mean,
             "grad_norm": step.norm,
             "learning_rate": rate,
-            "tokens": self.position.samples * config.data.sequence_length,
+            **({"tokens": self.position.samples * config.data.sequence_length} if self.source.windows else {}),
+            "step_tokens": tokens,
             **self.objective.log(told),
             "first_sample": step.first,
             "batch": size,
             "seconds": seconds,
             "batch_seconds": prepared - started,
             **({"frozen_seconds": looked - prepared} if self.objective.frozen else {}),
-            **self._speed(size, seconds),
+            **self._speed(tokens, seconds),
             "data_wait_share": (self.source.waited - waited) / seconds,
             "memory_bytes": memory_bytes(),
             "loss_by": step.losses,
@@ -181,8 +182,8 @@ class Experiment:
             hook.judge(self, step)
         return step
 
-    def _speed(self, size: int, seconds: float) -> dict[str, float]:
-        speed = size * self.config.data.sequence_length / seconds
+    def _speed(self, tokens: int, seconds: float) -> dict[str, float]:
+        speed = tokens / seconds
         mfu = utilisation(self.config, self.shape, self.vocabulary, speed)
         return {"tokens_per_second": speed, "mfu": mfu}
 

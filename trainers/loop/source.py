@@ -36,6 +36,15 @@ class BatchSource(Protocol):
         """The next micro-batches."""
         ...
 
+    def tokens(self, size: int) -> int:
+        """Tokens of the batch of `size` samples that `micro_batches` gave last, over all ranks, without padding."""
+        ...
+
+    @property
+    def windows(self) -> bool:
+        """Whether all samples are windows of one length, so that tokens so far are known by their number."""
+        ...
+
     def documents(self, first: int, size: int) -> list[str]:
         """Ids of all documents behind samples `first` to `first + size`, each once."""
         ...
@@ -73,6 +82,12 @@ class ShardSource:
     def micro_batches(self, count: int) -> list[Batch]:
         """The next micro-batches."""
         return [next(self._reader) for _ in range(count)]
+
+    windows = True
+
+    def tokens(self, size: int) -> int:
+        """So many windows' tokens."""
+        return size * self.config.data.sequence_length
 
     def documents(self, first: int, size: int) -> list[str]:
         """Ids of all documents in a step's samples, each once."""

@@ -64,6 +64,7 @@ class RolloutSource:
         self.served = None if self.rl.served is None else ServedPolicy(config, out, ends)
         self.judges = StageJudges.of(self.rl, out) if is_first() else None
         self.rollouts: list[Rollout] = []
+        self.read = 0  # tokens of the last batch, over all ranks
         self.values: dict[str, Any] = {}
         self.phase = 0
         self.go_on_from_step(step)
@@ -249,9 +250,16 @@ class RolloutSource:
         mine = share[parallel_state.get_data_parallel_rank() :: size]
         longest = max(len(one.prompt_ids) + len(one.ids) for one in self.rollouts) - 1
         width = padded_width(longest, config)
+        self.read = sum(len(self.rollouts[number].prompt_ids) + len(self.rollouts[number].ids) for number in share)
         rows = [self.rollouts[number] for number in mine]
         micro = config.batch.micro
         return [collated(rows[at * micro : (at + 1) * micro], width) for at in range(count)]
+
+    windows = False  # prompts and answers are as long as they are
+
+    def tokens(self, size: int) -> int:
+        """Tokens of prompts and answers in the last batch."""
+        return self.read
 
     def documents(self, first: int, size: int) -> list[str]:
         """Ids of the prompts of the batch at hand."""
