@@ -1,4 +1,4 @@
-"""What a finished run should not leave unsaid: empty components, conversations in no shard, lists, editions."""
+"""What a finished run should not leave unsaid: empty components, conversations in no shard, short questions, lists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from dedup.contamination_index import SHORT_ANCHOR
 from pipelines.run_folder import RunFolder
 from pipelines.stages import cluster, curate, read
 from pipelines.stages.curate import withdrawn
@@ -23,7 +24,7 @@ FILE: Final = "notes.json"
 def notes(folder: Place, manifest: Manifest) -> list[str]:
     """One sentence for each thing that a reader of counts alone would miss."""
     path = folder / FILE
-    return [*_empty(manifest), *_talks(manifest), *(read_json(path) if path.exists() else ())]
+    return [*_empty(manifest), *_talks(manifest), *_unchecked(manifest), *(read_json(path) if path.exists() else ())]
 
 
 def write_notes(run: RunFolder) -> None:
@@ -74,6 +75,16 @@ def _empty(manifest: Manifest) -> list[str]:
             if not part.documents
         ]
     return found
+
+
+def _unchecked(manifest: Manifest) -> list[str]:
+    """Benchmarks with questions of so few letters that no text can be held against them."""
+    return [
+        f"{one.items_unchecked:,} of {one.items:,} questions of benchmark '{one.benchmark}' have fewer than "
+        f"{SHORT_ANCHOR} letters and were not looked for"
+        for one in manifest.decontaminated_of
+        if one.items_unchecked
+    ]
 
 
 def _talks(manifest: Manifest) -> list[str]:

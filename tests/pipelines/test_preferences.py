@@ -177,7 +177,8 @@ def test_one_pair_that_is_judged_in_several_respects_stays_a_pair_in_each(tmp_pa
     (tmp_path / "b.csv").write_text("q,good,bad,by\n")
     (tmp_path / "held_out.json").write_text(json.dumps([{"question": "Other?", "options": ["x", "y"], "answer": "A"}]))
     run = tmp_path / "run"
-    curate("run", write_recipe(tmp_path, RECIPE), "--run-dir", run, "--workers", 1)
+    told = curate("run", write_recipe(tmp_path, RECIPE), "--run-dir", run, "--workers", 1).stderr
+    assert "1 of 1 questions of benchmark 'held_out' have fewer than 6 letters" in told
     table = pa.ipc.open_file(next((run / "shards/pairs/all").glob("*.arrow"))).read_all()
     assert sorted(table["aspect"].to_pylist()) == sorted([*rated, *rated])
     assert pl.read_parquet(run / "dropped/*.parquet")["dropped_by"].to_list() == ["exact"] * 3
