@@ -19,7 +19,7 @@ HAN: Final = r"\u4e00-\u9fff"
 RUN: Final = re.compile(rf"[{HAN}]+")
 # Characters that stand in no given name.
 GRAMMAR: Final = frozenset(
-    "的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血您床谢祝"
+    "的了是在有不我你他她它们这那就也还都很要会能可以个和与及对从把被让给向为着过吗呢吧啊什么怎样时候说做去来没多少大病症痛炎热血您床谢祝上下"
 )
 
 
@@ -95,7 +95,9 @@ def _reads_as_name(words: Words, at: int, first: int, end: int, lexicon: Lexicon
         return False
     common = all(one in lexicon.given_zh for one in given)
     doubtful = surname in lexicon.doubtful_surnames or surname in lexicon.rare_surnames
-    if told and surname not in lexicon.word_surnames:
+    if told and surname in lexicon.word_surnames:  # 医生谢梅, and not 医生谢后
+        return common and (len(given) == 1 or given not in ordinary_words())
+    if told:
         return common or (rare and not doubtful and given not in ordinary_words())
     if (
         not _stands_alone(words, at)

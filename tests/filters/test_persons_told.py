@@ -98,6 +98,16 @@ def test_words_of_medicine_are_no_persons(text: str) -> None:
         ("隔壁床的李颖说萧秀英昨晚没睡好", {"李颖", "萧秀英"}),
         ("2023-08-22 09:10 孙红主任医师查房", {"孙红"}),
         ("床位  姓名      主管医生\n3     段敏    刘利\n", {"段敏", "刘利"}),
+        # Behind a role, whatever the dictionary makes of both, with surnames that are words, behind a blank.
+        ("交班医生谢梅，接班医生成洋。", {"谢梅", "成洋"}),
+        ("陪同人武志强，手机号见首页。", {"武志强"}),
+        ("经办人 黄波", {"黄波"}),
+        ("评定人邹芳，受种者 任辉  监护人 何燕", {"邹芳", "任辉", "何燕"}),
+        ("患方代表南军（男）称情况属实。康复对象：田鹏，女。", {"南军", "田鹏"}),
+        ("应邀会诊何淑珍，查体合作。", {"何淑珍"}),
+        # At the head of what a note says of a person, on a rota, at a machine.
+        ("张旭由心内科转入，诊断扩张型心肌病。", {"张旭"}),
+        ("周二石涛，周三鲁芳；3号机廖秀珍，干体重 58kg。", {"石涛", "鲁芳", "廖秀珍"}),
     ],
 )
 def test_chinese_names_stand_between_words(text: str, found: set[str]) -> None:
@@ -115,6 +125,11 @@ def test_chinese_names_stand_between_words(text: str, found: set[str]) -> None:
         "以辛温之药治之也。柴胡三钱，桂心二两，乃仲秋之法。",
         "舍曲林治什么病？华法林治什么病？服米氮平和艾司西酞普兰。",
         "卷之三·杂疫",
+        "家属何时到院？医生成功置管，护士向家属交代，患者谢绝手术。",
+        "病人平安出院，工作人员方便联系，家人陈述病情，老人何种症状。",
+        "医务人员 高度重视，患者 黄疸加重，代表 方案一",
+        "周一复查，周二常规检查，周三石膏固定，3号机高压报警。",
+        "高热由感染所致，黄疸仍重，" + "疟状发作者属阳明，葛根汤主之，桂枝汤去芍药者尤良。" * 20,
     ],
 )
 def test_chinese_words_are_no_persons(text: str) -> None:
