@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.privacy.chinese_words import COUNTED, GRAMMAR, HAN, name_length, runs, surname_of, words_at
+from filters.privacy.chinese_words import COUNTED, GRAMMAR, HAN, Words, name_length, runs, surname_of, words_at
 from filters.privacy.finder import Finder, Search, each_match
 from filters.privacy.lexicon import Lexicon, is_medical, ordinary_words
 from filters.privacy.spans import Span
