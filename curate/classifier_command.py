@@ -52,6 +52,11 @@ def classifier_command() -> None:
 @click.option("--precision", type=click.FloatRange(0.01, 0.9999), default=0.95, show_default=True)
 @click.option("--seed", type=int, default=17, show_default=True)
 @click.option("--bare", is_flag=True, help="Leave excerpts of documents out of the card, to publish it.")
+@click.option(
+    "--scores",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV for the score of each document by a model that has not seen it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
 def train_command(
     inputs: tuple[Path, ...],
@@ -66,6 +71,7 @@ def train_command(
     precision: float,
     seed: int,
     bare: bool,
+    scores: Path | None,
     as_json: bool,
 ) -> None:
     """Train on a classifier's RECIPE, or on FILES of labelled rows (JSON Lines, CSV, Parquet, …).
@@ -103,7 +109,7 @@ def train_command(
     click.echo(f"reading {len(files):,} files of {len(recipe.sources)} sources", err=True)
     documents = read_labelled(recipe, files, roles=("train", "test"))
     click.echo(f"training on {documents.frame.height:,} documents", err=True)
-    card = train_classifier(recipe, documents, folder, bare)
+    card = train_classifier(recipe, documents, folder, bare, scores)
     click.echo(json_line(card) if as_json else "\n".join(card_lines(card)))
 
 

@@ -43,8 +43,8 @@ def train_linear(
     folder: Place,
     told: Callable[[str], None] = lambda words: None,
     vectors: Place | None = None,
-) -> dict[str, Any]:
-    """Write model.bin (and head.bin) into `folder`; return the card.
+) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Write model.bin (and head.bin) into `folder`; return the card and the documents with scores out of fold.
 
     `vectors`: folder of the cache of embeddings.
     """
@@ -108,7 +108,7 @@ def train_linear(
     card["test_by_source"] = (
         {name: measured(part, threshold) for (name,), part in sorted(test.group_by("source"))} if test.height else {}
     )
-    return card
+    return card, table
 
 
 def _sparse(texts: pl.Series, limit: int, bits: int) -> Any:

@@ -27,24 +27,28 @@ EXCERPTS: Final = ("near_threshold", "disagreements")  # parts of a card that qu
 
 
 def train_classifier(
-    recipe: ClassifierRecipe, documents: Labelled, folder: Place, bare: bool = False
+    recipe: ClassifierRecipe, documents: Labelled, folder: Place, bare: bool = False, scores: Place | None = None
 ) -> dict[str, Any]:
     """Train by the recipe's method, write the model with its card into `folder`, return the card.
 
-    `bare`: the card holds no excerpts of documents.
+    `bare`: the card holds no excerpts of documents. `scores`: a CSV file for the scores of all documents by models
+    that have not seen them (out of fold; of fastText the held-out split).
     """
     if recipe.method == "ngrams":
-        card = train_linear(recipe, documents, folder, vectors=folder / "vectors")
+        card, unseen = train_linear(recipe, documents, folder, vectors=folder / "vectors")
     else:
-        card = train_fasttext(recipe, documents, folder)
+        card, unseen = train_fasttext(recipe, documents, folder)
+    if scores is not None:
+        columns = unseen.select("id", "uri", "source", "label", pl.col("score").round(4)).sort("source", "uri", "id")
+        write_text(scores, columns.write_csv())
     if bare:
         card |= {name: [] for name in EXCERPTS if name in card}
     write_card(card, folder)
     return card
 
 
-def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place) -> dict[str, Any]:
-    """Train, choose the threshold, measure; write model.bin into `folder`, return its card."""
+def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Train, choose the threshold, measure; write model.bin into `folder`, return its card and the scored held-out rows."""
     rows = documents.frame.filter(~pl.col("label").is_in(recipe.ignore))
     training = rows.filter(pl.col("role") == "train")
     check_labels(recipe, training)
@@ -80,7 +84,7 @@ def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place)
         "test_shared": shared,
         "near_threshold": near_threshold(pl.concat([scored, test]), threshold),
     }
-    return card
+    return card, scored
 
 
 def _fit(recipe: ClassifierRecipe, rows: pl.DataFrame) -> Any:

@@ -100,11 +100,15 @@ def rows(folder: Path, count: int = 40) -> Path:
 def test_training_chooses_by_documents_out_of_fold_and_shows_wrong_labels(tmp_path: Path) -> None:
     called = [
         "classifier", "train", str(rows(tmp_path)), "--labels", "label", "--positive", "medicine",
-        "--to", str(tmp_path / "model"), "--json",
+        "--to", str(tmp_path / "model"), "--scores", str(tmp_path / "scores.csv"), "--json",
     ]  # fmt: skip
     done = CliRunner().invoke(main, called)
     assert done.exit_code == 0, done.output
     card = json.loads((tmp_path / "model" / "card.json").read_text())
+    scores = pl.read_csv(tmp_path / "scores.csv")
+    said = (scores["score"] >= card["threshold"]) == (scores["label"] == "medicine")
+    assert scores.columns == ["id", "uri", "source", "label", "score"]
+    assert said.mean() == pytest.approx(card["validation"]["accuracy"]["value"], abs=0.002)
     assert card["kind"] == "ngrams"
     assert card["validation"]["accuracy"]["value"] >= 0.9
     wrong = {one["uri"].rpartition("#")[2] for one in card["disagreements"]}
