@@ -39,7 +39,7 @@ def train_classifier(
     else:
         card, unseen = train_fasttext(recipe, documents, folder)
     if scores is not None:
-        columns = unseen.select("id", "uri", "source", "label", pl.col("score").round(4)).sort("source", "uri", "id")
+        columns = unseen.select("id", "uri", "source", "label", pl.col("score").round(6)).sort("source", "uri", "id")
         write_text(scores, columns.write_csv())
     if bare:
         card |= {name: [] for name in EXCERPTS if name in card}
@@ -48,7 +48,7 @@ def train_classifier(
 
 
 def train_fasttext(recipe: ClassifierRecipe, documents: Labelled, folder: Place) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Train, choose the threshold, measure; write model.bin into `folder`, return its card and the scored held-out rows."""
+    """Train, choose the threshold, measure; write model.bin into `folder`, return card and scored held-out rows."""
     rows = documents.frame.filter(~pl.col("label").is_in(recipe.ignore))
     training = rows.filter(pl.col("role") == "train")
     check_labels(recipe, training)
