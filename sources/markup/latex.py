@@ -23,6 +23,7 @@ SIGNS: Final = {
     r"\ ": " ", r"\,": " ", r"\;": " ", r"\:": " ", r"\!": "", r"\quad": " ", r"\left": "", r"\right": "", r"\&": "&",
     r"\_": "_", r"\#": "#", r"\prime": "'", r"\degree": "°", r"\colon": ":", r"\textmu": "μ", r"\ldots": "…",
     r"\scriptstyle": "", r"\displaystyle": "", r"\boldsymbol": "", r"\mathit": "", r"\textstyle": "",
+    r"\bf": "", r"\rm": "", r"\it": "", r"\sf": "",
 }  # fmt: skip
 COMMAND: Final = re.compile(r"\\(?:[A-Za-z]+|.)")
 

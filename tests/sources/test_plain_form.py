@@ -129,3 +129,35 @@ def test_a_title_is_no_banner_rubric_or_volume(text: str, title: str) -> None:
 
 def test_radicals_become_the_ideographs_that_they_stand_for() -> None:
     assert plain_characters("⾼⾎压⼈⺠，ﬁrst") == "高血压人民，first"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        (
+            "不同品种对蜜蜂归巢能力的影响李明华² 王 芳1*张建国」赵敏1（1.某某大学动物科技学院，某市 100000）\n\n摘要：正文。",
+            "不同品种对蜜蜂归巢能力的影响",
+        ),
+        ("# 蜜蜂归巢能力的光变分析李明，王建国，赵敏\n\n正文。", "蜜蜂归巢能力的光变分析"),
+        ("李明华1,² 王建国1* 张芳」 赵敏（1.某某大学）\n\n摘要：正文。", ""),
+        (
+            "# 智库建设\n\n# 蜜蜂归巢能力与城市环境关系的研究\n\n# 李明 王建国\n\n正文。",
+            "蜜蜂归巢能力与城市环境关系的研究",
+        ),
+        (
+            "# 西北干旱荒漠绿洲区葡萄园水热特征及其\n\n# 主要影响因素\n\n李明1，王芳2\n\n正文。",
+            "西北干旱荒漠绿洲区葡萄园水热特征及其主要影响因素",
+        ),
+        (
+            "1 蜜蜂归巢能力及其影响因素的研究进展\n\n2 李明 王建国\n\n3 （某某大学）\n\n4 摘要：正文。",
+            "蜜蜂归巢能力及其影响因素的研究进展",
+        ),
+        ("# 临床研究\n\n# 40岁以上妇女跌倒的结局分析\n\n# Falls of women\n\n正文。", "40岁以上妇女跌倒的结局分析"),
+        ("# 1引言\n\n# 蜜蜂归巢能力的研究\n\n正文。", "蜜蜂归巢能力的研究"),
+        ("# Graphical Abstract\n\n# Night splints for contractures\n\nText.", "Night splints for contractures"),
+        ("# 蜜蜂归巢能力的比较分析1\n\n正文。", "蜜蜂归巢能力的比较分析"),
+        ("# 公租房智能锁系统解决方案“\n\n正文。", "公租房智能锁系统解决方案“"),
+    ],
+)
+def test_a_title_has_no_authors_numbers_of_lines_or_footnotes_and_is_whole(text: str, title: str) -> None:
+    assert first_title(text) == title
