@@ -1,4 +1,4 @@
-"""Benchmark items planted in real documents in six ways: recall, false positives, speed beside reading.
+"""Benchmark items planted in real documents in eight ways: recall, false positives, speed beside reading.
 
 python benchmarks/decontamination.py --data ../shared/data --items 1000
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
 import time
 from pathlib import Path
 
 import polars as pl
+from opencc import OpenCC
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -61,6 +63,11 @@ def planted(item: BenchmarkItem, way: str, rng: random.Random) -> str:
         joint = " " if " " in item.question[:40] else ""
         middle = len(words) // 2
         return f"{joint.join(words[:middle])}\n\n{rng.randint(2, 400)}\n\nReview of internal medicine, volume 3\n\n{joint.join(words[middle:])}\n{options_text(options)}"
+    if way == "options reworded":
+        told = [f"the {one[:1].lower()}{one[1:]} in most cases" if one.isascii() else f"多为{one}者" for one in options]
+        return f"{item.question}\n{options_text(told)}"
+    if way == "traditional characters":
+        return OpenCC("s2t").convert(f"{item.question}\n{options_text(options)}")
     return noisy(f"{item.question}\n{options_text(options)}", 0.02, rng)
 
 
@@ -69,6 +76,8 @@ WAYS = {
     "without options": 0.99,
     "options shuffled": 0.99,
     "running text": 0.99,
+    "options reworded": 0.99,
+    "traditional characters": 0.99,
     "page break": 0.90,
     "OCR noise of 2%": 0.90,
 }
@@ -128,7 +137,10 @@ def main() -> None:
     texts = documents.filter(pl.col("text").str.len_chars().is_between(2000, 40000))["text"].to_list()
     for way, goal in WAYS.items():
         ids, carriers = [], []
-        for number in chosen:
+        asked = chosen
+        if way == "traditional characters":
+            asked = [number for number in chosen if re.search(r"[\u3400-\u9fff]{4}", items[number].question)]
+        for number in asked:
             carrier = texts[rng.randrange(len(texts))]
             lines = carrier.split("\n")
             at = rng.randrange(len(lines))
@@ -138,15 +150,15 @@ def main() -> None:
         marked = find_items(pl.Series(ids), pl.Series(carriers), index)
         marked = marked.filter(~flagged_only(marked))
         keys = set(zip(marked["id"], marked["benchmark"], marked["item"], strict=True))
-        right = [(str(number), items[number].benchmark, items[number].id) in keys for number in chosen]
+        right = [(str(number), items[number].benchmark, items[number].id) in keys for number in asked]
         any_hit = set(marked["id"])
-        told = sum(str(number) in any_hit for number in chosen)
+        told = sum(str(number) in any_hit for number in asked)
         by = {}
-        for number, good in zip(chosen, right, strict=True):
+        for number, good in zip(asked, right, strict=True):
             by.setdefault(items[number].benchmark, []).append(good)
         rates = ", ".join(f"{name} {sum(x)}/{len(x)}" for name, x in sorted(by.items()))
         print(
-            f"{way:18} document marked {told / len(chosen):6.1%}, the item itself {sum(right) / len(right):6.1%}, goal {goal:.0%}  ({rates})"
+            f"{way:18} document marked {told / len(asked):6.1%}, the item itself {sum(right) / len(right):6.1%}, goal {goal:.0%}  ({rates})"
         )
         missed = [number for number in chosen if str(number) not in any_hit]
         for number in missed[: arguments.show]:
