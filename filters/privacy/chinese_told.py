@@ -19,7 +19,7 @@ ROLE_ZH: Final = re.compile(
 
 
 # Who is named right behind the word: 患者林桂香神志清, 兹证明乔宁, 其子李刚, 我是赵桂香.
-BEFORE_ZH: Final = re.compile(
+_BEFORE: Final = (
     "患者|病人|病员|产妇|患儿|死者|伤者|逝者|家属|亲属|用户|客户|同学|同事|邻居|护工|保姆|室友|病友|证者|鉴定人|陪同人|代理人|申请人|委托人|经办人|负责人|联系人|监护人|责任人|投诉人|护理员|原告|被告|律师|受检者|被保险人|当事人|"
     "证明|兹有|我是|我叫|名叫|本人|这是|联系|转告|通知|随车医生|医生|医师|大夫|护士|药师|技师|营养师|咨询师|治疗师|主任|教授|院长|"
     "其[父母子女妻夫兄弟姐妹姨叔舅姑儿]|父亲|母亲|爸爸|妈妈|丈夫|妻子|爱人|老公|老婆|老伴|儿子|女儿|女婿|儿媳|媳妇|哥哥|弟弟|姐姐|妹妹|奶奶|爷爷|外公|外婆|"
@@ -27,6 +27,8 @@ BEFORE_ZH: Final = re.compile(
 )
 
 
+# Tried only where one of them may begin.
+BEFORE_ZH: Final = re.compile(f"(?=[{''.join(sorted({word[0] for word in _BEFORE.split('|')}))}])(?:{_BEFORE})")
 # What a note says of a person right behind the name, at the beginning of a clause: 谢浩由心内科转入, 黄东请假.
 AFTER_ZH: Final = re.compile(
     "由.{2,6}(?:转入|转来|送入|收治)|因.{2,12}(?:入院|住院|就诊|来诊|收治)|仍?诉|自诉|主诉|仍有|请假|负责|值班|陪同|在场|昨[日晚夜]|今[日晨早天]|入院|出院|说"
@@ -60,9 +62,9 @@ def roles(lexicon: Lexicon, called: re.Pattern[str]) -> Search:
     """Whoever stands behind what calls a person and a colon or a blank, and those who are listed with the first."""
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
-        if called is APART_ZH and _amid_classics(text, low, high):
-            return
         for match in called.finditer(text, low, high):
+            if called is APART_ZH and _amid_classics(text, low, high):
+                return
             yield from _listed(text, match.end(), lexicon)
 
     return find
@@ -95,7 +97,6 @@ def running(lexicon: Lexicon) -> Search:
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         classical = _is_classical(text[low:high])
-        around = classical or _amid_classics(text, low, high)
         for words in runs(text, low, high, either):
             begins = sorted(at for at in words.edges if words.text[at : at + 1] in either)
             told = {match.end() for match in BEFORE_ZH.finditer(words.text)}
@@ -103,8 +104,8 @@ def running(lexicon: Lexicon) -> Search:
                 # Cut from there on: what calls the person ends a word, whatever the dictionary makes of both.
                 if length := name_length(words_at(text, words.start + at), 0, lexicon, told=True):
                     yield Span(words.start + at, words.start + at + length, "NAME")
-            if not around:
-                yield from _called(words, text, told, lexicon)
+            if not classical and (named := _called(words, text, told, lexicon)) and not _amid_classics(text, low, high):
+                yield named
             for at in begins:
                 if at not in told and words.text[at] not in first:
                     continue
@@ -117,7 +118,7 @@ def running(lexicon: Lexicon) -> Search:
     return find
 
 
-def _called(words: Words, text: str, told: set[int], lexicon: Lexicon) -> Iterator[Span]:
+def _called(words: Words, text: str, told: set[int], lexicon: Lexicon) -> Span | None:
     """The name that is all that is left of a run of ideographs behind what calls a person."""
     length = len(words.text)
     for match in CALLED_ZH.finditer(words.text, max(0, length - 9)):
@@ -125,7 +126,8 @@ def _called(words: Words, text: str, told: set[int], lexicon: Lexicon) -> Iterat
         if at not in told and 2 <= length - at <= 5:
             found = name_length(words_at(text, words.start + at), 0, lexicon, told=True)
             if found == length - at:
-                yield Span(words.start + at, words.start + length, "NAME")
+                return Span(words.start + at, words.start + length, "NAME")
+    return None
 
 
 def _is_told_of(words: Words, at: int, lexicon: Lexicon) -> bool:
