@@ -29,6 +29,10 @@ REPEATED_SHARE: Final = (
 )
 SURE_LANGUAGE: Final = 0.6  # below it a text in Latin letters is taken for English
 _TAG: Final = re.compile(r"<(/?)think>", re.IGNORECASE)
+_ANY_TAG: Final = re.compile(r"</?(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_UNIT: Final = re.compile(
+    r"(?<![A-Za-z])(?:mg|g|ml|kg|qd|bid|tid|qid|po|iv|im|sc|prn|iu|mmol|mmhg|bp)(?![A-Za-z])", re.IGNORECASE
+)
 _IDEOGRAPH: Final = re.compile(r"[\u3400-\u9fff]")
 _KANA: Final = re.compile(r"[\u3040-\u30ff]")
 _OTHER_LETTER: Final = re.compile(
@@ -154,7 +158,7 @@ def _heads(line: str, name: str) -> bool:
 def _think(answer: str, required: bool) -> str:
     tags = [(found[1] == "/", found.start(), found.end()) for found in _TAG.finditer(answer)][:50]
     if not required:
-        return "a think tag" if tags else ""
+        return "a tag of thought" if _ANY_TAG.search(answer) else ""
     if [closing for closing, _, _ in tags] != [False, True]:
         return "no single <think> … </think>"
     (_, opens, begins), (_, ends, closes) = tags
@@ -207,12 +211,13 @@ def language_of(text: str) -> str | None:
     """zh, ja, en, or another's code for a text long enough to tell; None where there are no words."""
     text = text[:20_000]
     ideographs, latin, kana = len(_IDEOGRAPH.findall(text)), len(_LATIN_WORD.findall(text)), len(_KANA.findall(text))
+    latin -= len(_UNIT.findall(text)) if ideographs else 0  # 服用 amlodipine 5 mg qd
     others = len(_OTHER_LETTER.findall(text))
     if others > ideographs + 3 * latin:
         return "another script"
     if kana > 0.1 * (ideographs + kana) and kana > 2:
         return "ja"
-    if ideographs == latin == 0:
+    if ideographs == 0 and latin == 0:
         return None
     if ideographs > latin:
         return "zh"
