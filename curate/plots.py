@@ -33,6 +33,8 @@ def line_plot(series: Mapping[str, Points], x_name: str, y_name: str) -> Markup:
     x_low, x_high = min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1
     spread = (max(ys) - min(ys)) or 1.0
     y_low, y_high = min(ys) - 0.05 * spread, max(ys) + 0.05 * spread
+    if max(ys) == min(ys) != 0:  # a line that stays where it is lies in the middle of a scale of its own size
+        y_low, y_high = sorted((0.0, 2.0 * ys[0]))
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)

@@ -64,3 +64,9 @@ def test_plots_hold_their_points() -> None:
     assert "polyline" in svg
     assert histogram(np.array([2.0, 2.0, 3.0])).count('class="bar"') == 2
     assert "&lt;b&gt;" in line_plot({"<b>": [(0, 1.0), (1, 2.0)]}, "x", "y")
+
+
+def test_a_line_that_stays_where_it_is_has_a_scale_of_its_own_size() -> None:
+    plot = str(line_plot({"rate": [(1, 2e-4), (40, 2e-4)]}, "step", "learning rate"))
+    assert ">0.0002</text>" in plot
+    assert ">0.02</text>" not in plot
