@@ -95,7 +95,7 @@ def panel_table(records: list[dict[str, Any]], total: int) -> Table:
         f"{last['tokens_per_second']:,.0f} tokens/s, {last['mfu']:.1%} MFU, data wait {last['data_wait_share']:.1%}",
     )
     if total:
-        left = (total - last["step"]) * last["seconds"]
+        left = (total - last["step"]) * (last.get("seconds") or _seconds(last))
         grid.add_row("left", _duration(left))
     spikes = sum(1 for one in records if one.get("spike"))
     if spikes:
@@ -123,6 +123,12 @@ def curve(values: list[float]) -> str:
     low, high = min(shown), max(shown)
     span = (high - low) or 1.0
     return "".join(BARS[min(len(BARS) - 1, int((one - low) / span * len(BARS)))] for one in shown)
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    """How long a step took, by the tokens so far and their speed, where an older log does not tell."""
+    tokens = float(record["tokens"]) / max(1, record["first_sample"] + record["batch"]) * record["batch"]
+    return tokens / max(1.0, record["tokens_per_second"])
 
 
 def _duration(seconds: float) -> str:
