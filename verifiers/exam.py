@@ -61,8 +61,6 @@ ANSWER_FIELDS: Final = frozenset(
         "回答",
     ]
 )
-
-
 _CORRECT: Final = re.compile(
     r"(?:(?:only|option|choice|answer|选项|只有|仅)\s*)?(?<![A-Za-z0-9'’])[(（*]{0,3}([A-J]{1,10}(?:\s{0,2}(?:[、，,/&]|\band\b|和|及|与|以及)\s{0,2}(?:and\s|和)?\s?[A-J](?![A-Za-z])){0,9})[)）.*]{0,3}\s*(?:选项|项)?\s*(?:均|都|全)?\s*(?:is|are|stands\s+out\s+as|是|为|属于)?\s*(?:therefore\s+|thus\s+)?(?:the\s+|clearly\s+)?(?:only\s+|single\s+|most\s+)?(?:correct|right|best\s+(?:answer|choice|option)|best(?=\s*[.!]|\s*$)|(?:the\s+)?answer\b|likely\s+correct|appropriate|正确|符合题意|最佳|最符合)",
 )

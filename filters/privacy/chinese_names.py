@@ -19,47 +19,29 @@ LABEL_ZH: Final = (
     r"术者|手术者|主刀|助手|第[一二三]助手|麻醉者|麻醉师|洗手护士|巡回护士|记录者|记录人|报告者|报告人|审核者|审核人|检查者|检验者|操作者|"
     r"病史陈述者|陈述者|供史者|陪护人?|父亲|母亲|丈夫|妻子|配偶|儿子|女儿|爱人|法定代理人|代理人|收件人|寄件人|开单医生|处方医师|药师|调配|核对"
 )
-
-
 LABELLED_ZH: Final = re.compile(
     rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?[ ]?[:/][ ]{{0,4}}(?P<name>[{HAN}·]{{2,12}}|[{HAN}](?:[ ]{{1,2}})[{HAN}])"
 )
-
-
 SAID_ZH: Final = re.compile(
     rf"(?:我叫|名叫|姓名是|名字是|名字叫|本人叫?|署名|此致|敬礼|叫做)\s?(?P<name>[{HAN}]{{2,4}})"
 )
-
-
 TITLES_ZH: Final = (
     r"主治医[师生]|主任医师|副主任医师|住院医师|副主任|主任|医师|医生|大夫|教授|护士长|护士|院长|副院长|博士|专家|药师|技师|治疗师|营养师|咨询师|律师|老人|校长|"
     r"先生|女士|小姐|太太|阿姨|叔叔|师傅|老师|同志|大爷|大妈|奶奶|爷爷|某某|某"
 )
-
-
 TITLE_ZH: Final = re.compile(rf"(?P<before>[{HAN}]{{0,4}}?)(?P<title>{TITLES_ZH})(?![些个种天日年月段地处类位])")
-
-
 PATIENT_ZH: Final = re.compile(
     rf"(?:患者|病人|病员|产妇|患儿|死者|伤者|家属)\s?(?P<name>[{HAN}]{{2,4}}?)(?=\s?[,，、。(（;；]|\s?[男女]\s?[,，、\d(（]|因|于\d|\s\d)"
 )
-
-
 # A note begins with its patient: 韩志远，男，56岁.
 HEAD_ZH: Final = re.compile(
     rf"(?m)^[ ]{{0,4}}(?P<name>[{HAN}]{{2,4}}|[{HAN}]{{2,6}}·[{HAN}]{{2,8}})[ ]?[,，、 ][ ]?[男女](?:性)?[ ]?[,，、 ][ ]?\d{{1,3}}[ ]?岁"
 )
-
-
 MINORITY: Final = re.compile(
     rf"(?<![第卷])(?![第卷之])(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))"
 )
-
-
 # Words that stand before a name and a title: 请张医生, 谢谢王主任.
 BEFORE_NAME: Final = frozenset("请找看挂问谢感跟和与由让给是的了经听让叫被为向从对在及到遵照按约邀随")
-
-
 # A form's field names, which may follow an empty field: 姓名：性别：男.
 FIELD_WORDS: Final = frozenset(
     [
@@ -240,6 +222,6 @@ def chinese_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
         Finder("患者|病人|病员|产妇|患儿|死者|伤者|家属", _told_zh(PATIENT_ZH, lexicon), "personal"),
         Finder(TITLES_ZH, _titled_zh(lexicon), "public"),
         Finder(rf"[{HAN}]\)?[ ]?[:/][ ]{{0,4}}[{HAN}]", roles(lexicon, ROLE_ZH), "personal"),
-        Finder(rf"[{HAN}] {{1,2}}[{HAN}]", roles(lexicon, APART_ZH), "personal"),
+        Finder(rf"[{HAN}] {{1,2}}[{HAN}]", roles(lexicon, APART_ZH, in_classics=False), "personal"),
         Finder(rf"[{HAN}]{{2}}", running(lexicon), "personal"),
     )

@@ -16,54 +16,36 @@ ROLE_ZH: Final = re.compile(
     rf"(?:者|人|人员|员|医?师|医?士|医生|大夫|护士长?|主任|教授|助|助手|主|主刀|刀|友|童|儿|偶|属|方|代表|对象|客户|会员|学[生员]|职工|员工|考生|长|父|母|夫|妻|子|女|兄|弟|姐|妹|亲|老公|老婆|签名|签字|姓名)"
     rf"(?:\([^()]{{0,8}}\))?[ ]?[:/][ ]{{0,4}}(?=[{HAN}])"
 )
-
-
 # Who is named right behind the word: 患者林桂香神志清, 兹证明乔宁, 其子李刚, 我是赵桂香.
-_BEFORE: Final = (
+BEFORE_ZH: Final = re.compile(
     "患者|病人|病员|产妇|患儿|死者|伤者|逝者|家属|亲属|用户|客户|同学|同事|邻居|护工|保姆|室友|病友|证者|鉴定人|陪同人|代理人|申请人|委托人|经办人|负责人|联系人|监护人|责任人|投诉人|护理员|原告|被告|律师|受检者|被保险人|当事人|"
     "证明|兹有|我是|我叫|名叫|本人|这是|联系|转告|通知|随车医生|医生|医师|大夫|护士|药师|技师|营养师|咨询师|治疗师|主任|教授|院长|"
     "其[父母子女妻夫兄弟姐妹姨叔舅姑儿]|父亲|母亲|爸爸|妈妈|丈夫|妻子|爱人|老公|老婆|老伴|儿子|女儿|女婿|儿媳|媳妇|哥哥|弟弟|姐姐|妹妹|奶奶|爷爷|外公|外婆|"
     "孙子|孙女|外甥女|外甥(?!女)|侄子|侄女|姨妈|叔叔|舅舅|姑姑|阿姨|先生|女士|老师|周[一二三四五六日]|星期[一二三四五六日]|床的|号[床机椅台]"
 )
-
-
-# Tried only where one of them may begin.
-BEFORE_ZH: Final = re.compile(f"(?=[{''.join(sorted({word[0] for word in _BEFORE.split('|')}))}])(?:{_BEFORE})")
 # What a note says of a person right behind the name, at the beginning of a clause: 谢浩由心内科转入, 黄东请假.
 AFTER_ZH: Final = re.compile(
     "由.{2,6}(?:转入|转来|送入|收治)|因.{2,12}(?:入院|住院|就诊|来诊|收治)|仍?诉|自诉|主诉|仍有|请假|负责|值班|陪同|在场|昨[日晚夜]|今[日晨早天]|入院|出院|说"
 )
-
-
 # Whatever calls a person, where nothing but a name follows up to the next mark or blank: 评定人邹芳。 受种者 任辉  监护人.
 CALLED_ZH: Final = re.compile(
     "(?:者|人|员|代表|对象|家长|学生|会诊|随访|回访|探视|看望|护送|抢救|陪同|联系|转告|通知|医[师生士]|护士长?|主任|教授|院长)"
 )
-
-
 APART_ZH: Final = re.compile(
     rf"(?:{BEFORE_ZH.pattern}|{CALLED_ZH.pattern})[ ]{{1,3}}(?=[{HAN}]{{2,5}}(?:[ ,，、。;；()（）\n]|$))"
 )
-
-
 LEAST_CLASSICAL: Final = 3  # a form that says 受种者 is none
-
-
 AROUND: Final = 2_000  # characters on either side that tell whether a stretch stands in a classic
-
-
 LISTED: Final = re.compile(r"[ ]?[、,/和及与][ ]?|[ ]{1,3}")
-
-
 CLASSICAL: Final = 0.015  # of the characters that classics and prescriptions are full of; the real classics have 2 to 8%, consultations 0.2%
 
 
-def roles(lexicon: Lexicon, called: re.Pattern[str]) -> Search:
+def roles(lexicon: Lexicon, called: re.Pattern[str], in_classics: bool = True) -> Search:
     """Whoever stands behind what calls a person and a colon or a blank, and those who are listed with the first."""
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in called.finditer(text, low, high):
-            if called is APART_ZH and _amid_classics(text, low, high):
+            if not in_classics and _amid_classics(text, low, high):
                 return
             yield from _listed(text, match.end(), lexicon)
 

@@ -171,7 +171,7 @@ def _spoken(text: str) -> str:
     return "\n".join(turn.content for turn in turns if turn.role not in ("system", "tool")) or text
 
 
-def _kind_marks(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
+def _kind_marks(frame: pl.DataFrame, aspects: list[tuple[int, str]]) -> npt.NDArray[np.uint64]:
     """What is mixed into the bands of each row, so that only documents of one kind meet: 0 for texts.
 
     A question asked in a conversation, posed as a prompt and answered twice in a pair is not said three times, and a
@@ -181,26 +181,26 @@ def _kind_marks(frame: pl.DataFrame) -> npt.NDArray[np.uint64]:
     marks = np.where(beside == "", np.uint64(0), TALK_MARK)
     marks[beside.str.starts_with(PROMPT_START).to_numpy()] = PROMPT_MARK
     marks[beside.str.starts_with(PAIR_START).to_numpy()] = PAIR_MARK
-    for row, aspect in _aspects(beside):
+    for row, aspect in aspects:
         marks[row] ^= np.uint64(int.from_bytes(hashlib.blake2b(aspect.encode(), digest_size=8).digest()))
     return marks
 
 
-def _aspects(beside: pl.Series) -> list[tuple[int, str]]:
+def _aspects(frame: pl.DataFrame) -> list[tuple[int, str]]:
     """Rows that are pairs preferred in a respect of their own, and in which."""
+    beside = frame["conversation"].fill_null("")
     pairs = beside.str.starts_with(PAIR_START).arg_true()
     told = ((int(row), str(json.loads(beside[int(row)])["aspect"])) for row in pairs)
     return [(row, aspect) for row, aspect in told if aspect != OVERALL]
 
 
-def _exact(said: TextColumn, frame: pl.DataFrame) -> pl.Series:
+def _exact(said: TextColumn, aspects: list[tuple[int, str]]) -> pl.Series:
     """Exact hashes, of pairs with the respect in which they are preferred."""
     hashes = exact_hashes(said)
-    named = _aspects(frame["conversation"].fill_null(""))
-    if not named:
+    if not aspects:
         return hashes
     marked = hashes.to_list()
-    for row, aspect in named:
+    for row, aspect in aspects:
         marked[row] = hashlib.blake2b(f"{aspect}\n{marked[row]}".encode(), digest_size=16).hexdigest()
     return pl.Series(hashes.name, marked, dtype=pl.String)
 
@@ -230,11 +230,11 @@ def line_floors(batch: Batch, run: RunFolder) -> tuple[np.ndarray, int, int]:
 def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None = None) -> pl.DataFrame:
     """Exact hash, band hashes and what the choice among duplicates needs, one row a document."""
     config = run.minhash
-    said = what_is_said(frame, column)
+    said, aspects = what_is_said(frame, column), _aspects(frame)
     quality = frame["scores"].struct.field("quality") if "quality" in run.score_names else pl.lit(None, pl.Float64)
     columns = frame.select(
         "id",
-        _exact(said, frame),
+        _exact(said, aspects),
         "doi",
         "identifiers",
         "authority",
@@ -250,7 +250,7 @@ def fingerprints(frame: pl.DataFrame, run: RunFolder, column: TextColumn | None 
     if fact_types(run):
         columns = columns.with_columns(_facts(frame, run))
     signed = signatures(said, config)
-    hashes = band_hashes(signed, config) ^ _kind_marks(frame)[:, None]
+    hashes = band_hashes(signed, config) ^ _kind_marks(frame, aspects)[:, None]
     columns = columns.with_columns(signature=pl.Series(lean(signed), dtype=pl.Binary))
     wordless = pl.Series(said.unit_counts == 0)
     named = [

@@ -14,9 +14,12 @@ _SURNAMES: Final = frozenset(
     "楚佟栗匡宗应台巫鞠桑荆银扬明沙岑习保元仝闫肖占吾渠底补邴佃"
 )
 _MARK: Final = re.compile(r"[\s\d¹²³⁴⁵⁶⁷⁸⁹⁰*＊†‡'’‘\"”“「」『』}\]|,，、;；.·^_\\{}$\-~]+")
+_MARKED: Final = re.compile(r"([\u3400-\u9fff]{1,3})[\d¹²³⁴⁵*＊]+")
 _BRACKET: Final = re.compile(r"[(（]|摘\s*要|\$\s*\(")
 _PLACE: Final = re.compile(r"(?:大学|学院|图书馆|研究[所院]|医院|中心|公司|实验室|重庆|北京|上海|广州|南京|武汉|成都)")
 _INSTITUTIONS: Final = re.compile(r"[(（]\s?1\s?[.．、].{0,40}(?:大学|学院|研究[所院]|医院|公司)")
+# What diseases, signs and substances end in, and names do not: 高血压、白内障 are no authors.
+_NO_NAME: Final = frozenset("病症癌压脂糖疸障疹瘤疮痛痒肿疡虫菌酶胺酸钠钾钙氨肽碱醇毒栓梗热烧染")
 GLUED: Final = 0.25  # of the tokens may be two names in one
 LEAST_TITLE: Final = 8  # characters of a title before authors
 
@@ -39,6 +42,8 @@ def without_authors(line: str, least: int = LEAST_TITLE) -> str:
 def is_authors(line: str) -> bool:
     """Whether a line is nothing but names of authors, with their institutions behind them."""
     bare = line.strip(" #*")
+    if (marked := _MARKED.fullmatch(bare)) and (len(marked[1]) == 1 or _reads_as_name(marked[1])):  # 韩娥1, a heading
+        return True
     two = re.fullmatch(r"([\u3400-\u9fff]{2,3})([\u3400-\u9fff]{2,3})", bare)  # 熊励陆悦
     return _are_names(bare, whole=True) or (
         two is not None and len(bare) <= 5 and two[1][0] in _SURNAMES and bare[2] in _SURNAMES
@@ -52,7 +57,11 @@ def _begin(first: str, rest: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Whether a few ideographs may be one author's name, and are none of the words that titles end in."""
-    return 2 <= len(text) <= 3 and text[0] in _SURNAMES and text not in _ENDS
+    return _reads_as_name(text) and text not in _ENDS
+
+
+def _reads_as_name(token: str) -> bool:
+    return 2 <= len(token) <= 3 and token[0] in _SURNAMES and token[-1] not in _NO_NAME
 
 
 _ENDS: Final = frozenset(
@@ -68,10 +77,10 @@ def _are_names(text: str, whole: bool = False) -> bool:
     if until is None and (place := _PLACE.search(named)):  # an institution without a bracket
         tokens = _spaced([one for one in _MARK.split(named[: max(0, place.start() - 4)]) if one])
     if until and len(tokens) == 1 and _PLACE.search(text[until.start() :]):  # one author with an institution
-        return 2 <= len(tokens[0]) <= 3 and tokens[0][0] in _SURNAMES and bool(_MARK.search(named))
+        return _reads_as_name(tokens[0]) and bool(_MARK.search(named))
     if len(tokens) < 2 or not all("\u3400" <= sign <= "\u9fff" for one in tokens for sign in one):
         return False
-    named_well = sum(2 <= len(one) <= 3 and one[0] in _SURNAMES for one in tokens)
+    named_well = sum(map(_reads_as_name, tokens))
     return (
         len(tokens[0]) >= 2
         and (tokens[0][0] in _SURNAMES or (whole and len(tokens) > 2))

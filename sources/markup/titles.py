@@ -19,7 +19,7 @@ _KINDS: Final = (
 )
 _SECTIONS: Final = (
     r"abstract|summary|keywords?|key words|introduction|background|methods|results|discussion|conclusions?|references|"
-    r"contents?|table of contents|case reports?|graphical abstracts?|highlights|\w+rxiv|cell|nature|science"
+    r"contents?|table of contents|case reports?|graphical abstracts?|highlights|\w+rxiv"
 )
 _PLACES: Final = (
     r"(?:vol(?:ume|\.)?|no\.?|issue|pages?|pp?\.)\s*\d.*|(?:doi|issn|isbn|pmid|pmcid|clc|arxiv)\b.*|https?://\S+|www\.\S+|"
@@ -41,13 +41,11 @@ _SECTION: Final = re.compile(
 )
 _NEXT: Final = re.compile(r"(?m)^#{1,6}[ \t]+(.+?)[ \t#]*\n\s*#{1,6}[ \t]+(.+?)[ \t#]*$")
 _PLACED: Final = re.compile(r"大学|学院|研究[所院]|医院|\d{6}")
-_ENDING: Final = re.compile(
-    r"(?:研究|分析|影响|比较|机制|规律|应用|进展|作用|特征|评价|探讨|方法|设计|效果|关系|模型|策略)$"
+_LAST: Final = (
+    "研究|分析|影响|比较|机制|规律|应用|进展|作用|特征|评价|探讨|方法|设计|效果|关系|模型|策略"  # words of titles
 )
-_FOOTNOTE: Final = re.compile(
-    r"(?<=研究|分析|影响|比较|机制|规律|应用|进展|作用|特征|评价|探讨|方法|设计|效果|关系|模型|控剂|证据|现状|策略|建议)(?:[\s^]*[\d¹²³⁴⁵]{1,3}|[！!])$"
-)
-SHORTEST_HEADING: Final = 4  # characters: a name that was set large is none
+_ENDING: Final = re.compile(rf"(?:{_LAST})$")
+_FOOTNOTE: Final = re.compile(rf"(?<={_LAST}|控剂|证据|现状|建议)(?:[\s^]*[\d¹²³⁴⁵]{{1,3}}|[！!])$")
 WRAPPED: Final = 30  # characters of a line from which a title may go on in the next
 BROKEN: Final = 14  # characters of a heading from which the next may be its rest
 # A journal's or a server's own name, over the title.
@@ -67,7 +65,7 @@ def first_title(text: str) -> str:
     before it and marks of footnotes behind it.
     """
     headings = [match.group(1).strip() for match in HEADING.finditer(text, 0, MAX_TITLE_START)]
-    named = [one for one in headings if not is_rubric(one) and not is_authors(one) and len(one) >= SHORTEST_HEADING]
+    named = [one for one in headings if not is_rubric(one) and not is_authors(one)]
     telling = [one for one in named if len(one) >= MIN_TITLE and not _SECTION.match(one)]
     if telling or (named and not _SECTION.match(named[0])):
         chosen = (telling or named)[0]

@@ -157,6 +157,11 @@ def test_radicals_become_the_ideographs_that_they_stand_for() -> None:
         ("# Graphical Abstract\n\n# Night splints for contractures\n\nText.", "Night splints for contractures"),
         ("# 蜜蜂归巢能力的比较分析1\n\n正文。", "蜜蜂归巢能力的比较分析"),
         ("# 公租房智能锁系统解决方案“\n\n正文。", "公租房智能锁系统解决方案“"),
+        ("# 高血压、白内障\n\n正文。", "高血压、白内障"),
+        ("# 常见病的防治手册：高血压、白血病\n\n正文。", "常见病的防治手册：高血压、白血病"),
+        ("页首的话。\n\n# 痛风\n\n正文。", "痛风"),
+        ("# Cell\n\nThe cell is the unit of life.", "Cell"),
+        ("李明 王建国\n\n# 韩娥1\n\n（1.某某大学）", ""),
     ],
 )
 def test_a_title_has_no_authors_numbers_of_lines_or_footnotes_and_is_whole(text: str, title: str) -> None:

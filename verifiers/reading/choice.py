@@ -14,39 +14,25 @@ from verifiers.reading.option_text import BEST, all_but, at_the_end, by_text, li
 from verifiers.reading.options import ARTICLES, LETTERS, NONE, Choice, bare, found_options, squeezed
 
 _OPENING: Final = " \t\n*_`~\"'“”‘’([{（【《<>$\\:：-—–=.。、#"
-
-
 _SEPARATOR: Final = re.compile(
     r"[\s]*(?:,|，|、|;|；|/|\+|&|\band\b|和|及|与|以及|\s)+[\s]*(?:and\b|和|及|与|以及)?[\s]*"
 )
-
-
 _EITHER: Final = re.compile(r"\s*(?:,\s*)?(?:\bor\b|或者?|还是|\bversus\b|\bvs\.?)\s*[(（]?\s*", re.IGNORECASE)
-
-
 _PREFIX: Final = re.compile(
     r"(?:(?:the\s+)?(?:correct\s+|right\s+|best\s+|final\s+|most\s+likely\s+)*(?:options?|choices?|letters?|answers?)(?:\s+is|\s+are)?\s*[:：]?\s*|选项\s*|答案\s*[是为:：]?\s*|选\s*|是\s*|为\s*|应为\s*|1\s*[.)、]\s*(?=\(?[A-J]\b)|probably\s+|most\s+likely\s+|likely\s+|clearly\s+|therefore\s*,?\s*|definitely\s+|only\s+)",
     re.IGNORECASE,
 )
-
-
 _AFTER_IDEOGRAPH: Final = re.compile(
     r"(?:选项|项|[两二三四五六七八]项|[两二三四五六七八]个|是|为|正确|对|不|均|都|最|和|与|及|或|更|符合|，|。|、|；|：|因|故|而|（)"
 )
-
-
 _NEGATION: Final = re.compile(
     r"(?:\bnot\b|\bnever\b|\bneither\b|\bexcept\b|\bbut\b|n't\b|\bno\b|\bexclud\w*|\brul\w*\s+out|\bother\s+than\b|\brather\s+than\b|\beliminat\w*|不是|并非|而非|非|不选|不应|不能|不|排除|除外|除了|除)\s*(?:the\s+|an?\s+|option\s+|answer\s+|选项\s*)?$",
     re.IGNORECASE,
 )
-
-
 _EXPLAINS: Final = re.compile(
     r"(?:\d|sure\b|confiden|most\b|best\b|correct|sorry|no\b|wait|because|since|as\b|for\b|due|is\b|are\b|was\b|it\b|this|that|the\s|class\b|level\b|grade\b|evidence|recommend|which|given|with|so\b|and\s|but\b|rather|not\b|instead|in\b|here|by\b|explanation|reason|therefore|when|who|she|he|they|we\b|you\b|if\b|最|是|因|由|故|解析|理由|该|此|本|患者|为|正确|均|可|不|，|根据|考虑|符合)",
     re.IGNORECASE,
 )
-
-
 _ALL_HOLD: Final = re.compile(r"\s*(?:均|都|皆|全)(?:是|为|属于?|对|正确|符合|成立)(?![^。\n]{0,8}(?:错|不|非|没))")
 
 

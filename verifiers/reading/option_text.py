@@ -35,8 +35,6 @@ def whole_text(text: str, options: Mapping[str, str]) -> Choice | None:
 
 
 _ITEMS: Final = re.compile(r"\n|(?:[;,，、；]|\band\b|和)\s*(?=\(?[A-J](?:\s?[).:：、．(（]|\s+[^\s,，、;；]))")
-
-
 _ALL_BUT: Final = re.compile(
     r"(?:(?:all|all\s+of\s+(?:them|the\s+above|these)|all\s+options|every\s+option)\s+(?:except(?:\s+for)?|but|apart\s+from|other\s+than)\s+(?:options?\s+)?(?P<en>[A-J](?:[\s,&]*(?:and\s+)?[A-J])*)(?:\s+(?:are|is)\s+(?:correct|right|true))?"
     r"|除了?\s*(?P<zh>[A-J](?:[\s,，、和及]*[A-J])*)\s*(?:以外|之外|外)?\s*[,，]?\s*(?:其余|其他|其它)?\s*(?:选项)?\s*(?:均|都|全|皆)(?:是|对|正确|选|符合))\W*",

@@ -57,6 +57,7 @@ _GLUE: Final = re.compile(r"^(?:and|the|a|an|plus|as|well|with|both|和|及|与|
 
 
 def between_options(words: str, found: list[tuple[int, int, str]]) -> list[str]:
+    """The words between each two options that were found in `words` (squeezed)."""
     return [words[max(0, one[1]) : two[0]].strip() for one, two in itertools.pairwise(found)]
 
 

@@ -13,14 +13,10 @@ _REVISED: Final = re.compile(
     r"\b(?:wait|on\s+reflection|on\s+second\s+thought|correction|scratch\s+that|i\s+was\s+wrong|hold\s+on|let\s+me\s+reconsider|reconsidering|i\s+take\s+that\s+back|change\s+my\s+mind|changed\s+my\s+mind|that\s+is\s+wrong|that's\s+wrong|this\s+is\s+wrong|actually)\b|不对|等等|更正|重新考虑|再想想|我错了|修正",
     re.IGNORECASE,
 )
-
-
 UNDECIDED: Final = re.compile(
     r"cannot\s+(?:decide|choose|say|tell|determine\s+which)|can't\s+(?:decide|choose|say|tell)|not\s+sure\s+(?:which|whether)|unable\s+to\s+(?:decide|choose|determine)|could\s+be\s+(?:either|any)|无法(?:确定|判断|选择|决定)|不(?:能|好)确定|难以(?:确定|选择)",
     re.IGNORECASE,
 )
-
-
 BESIDE: Final = re.compile(
     r"也(?:可能|可以|许)?(?:是|选)?\s*[A-J](?![A-Za-z])|还是\s*[A-J](?![A-Za-z])"
     r"|\b(?:possibly|maybe|perhaps|but|though|although|or)\b[^.\n]{0,25}?\b(?:could|might|may|possibly|perhaps|maybe)\b[^.\n]{0,20}?(?<![A-Za-z])[B-HJ](?![A-Za-z'’])"
@@ -84,8 +80,6 @@ _UNDER: Final = re.compile(
     r"\b(?:if|unless|provided|providing|as\s+long\s+as|so\s+long\s+as|assuming|on\s+condition)\b|如果|若|前提|只要|倘若|假如",
     re.IGNORECASE,
 )
-
-
 _JUDGED: Final = re.compile(
     r"[\s*_(\[（【-]*(?:option\s+|选项\s*)?([A-J])[\s*_)\]）】.]*[:：、\s-]*\s*"
     r"(?:(yes|true|correct|right|是|对|正确|√|✓)|(no|false|incorrect|wrong|not|否|不是|错|错误|不正确|×|✗))[\s.。*]*",
@@ -121,17 +115,11 @@ _TELLS: Final = re.compile(
     r"(?:\b(?:is|are|be|recommend|give|prescribe|order|start|choose|suspect|use|needs?|requires?|measure|check|obtain|perform|administer|initiate|begin|request)\b(?:\s+(?:her|him|them|the\s+patient|this\s+patient))?|[是为选]|应(?:予|行|做|给予)|推荐|给予|使用|应用|予以|采用|加用)\s*(?:most\s+likely\s+|probably\s+|likely\s+)?(?:an?\s+|the\s+)?$",
     re.IGNORECASE,
 )
-
-
 _TRAILING: Final = re.compile(
     r"(?:\s+(?:first(?:[\s-]line)?|now|initially|immediately|at\s+once|today|therapy|treatment|next|levels?|test|testing|assay)|(?<=[\u3400-\u9fff])(?:检查|治疗|血))$",
     re.IGNORECASE,
 )
-
-
 _LISTS: Final = re.compile(r"(?:\b(?:are|include|includes|give|prescribe|start|recommend|choose)|包 括|[是为有选])$")
-
-
 _DOUBTS: Final = re.compile(
     r"\b(?:not|no|never|neither|if|unless|avoid|contraindicat\w*|wrong|except|exclud\w*|rul\w+\s+out|instead|rather|but|or|history|unlikely|might|could|may|would\s+have)\b|n't\b|[不非无若]|如果|除|排|避免|禁|可能|或",
     re.IGNORECASE,
@@ -146,9 +134,10 @@ def _sentence_of_option(text: str, options: dict[str, str]) -> Choice | None:
     line = _TRAILING.sub("", line)
     if len(line) > 160 or "\n" in line or _DOUBTS.search(line):
         return None
-    several = found_options(squeezed(line), options)
-    if len(several) > 1 and several[-1][1] == len(squeezed(line)) and only_glue(squeezed(line), several):
-        lead = squeezed(line)[: several[0][0]].strip()
+    words = squeezed(line)
+    several = found_options(words, options)
+    if len(several) > 1 and several[-1][1] == len(words) and only_glue(words, several):
+        lead = words[: several[0][0]].strip()
         return Choice(frozenset(one[2] for one in several)) if _LISTS.search(lead) else None
     ending = [
         (len(told), letter, line[: -len(told)])
