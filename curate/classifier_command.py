@@ -160,13 +160,19 @@ def _recipe_of_files(
 @classifier_command.command("card")
 @click.argument("folder", type=FOLDER)
 def card_command(folder: Path) -> None:
-    """Print the card of a trained classifier, after checking that model and card belong together."""
-    from filters.classifier_model import CARD_FILE, load_classifier
+    """Print the card of a classifier, a folder or one that comes with the package; model and card must be of one make.
+
+    \b
+    Examples:
+      curate classifier card models/medicine
+      curate classifier card quality
+    """
+    from filters.classifier_model import CARD_FILE, classifier_folder, load_classifier
     from pipelines.classifiers.card import card_lines
     from storage.json_files import read_json
 
     load_classifier(str(folder))
-    click.echo("\n".join(card_lines(read_json(folder / CARD_FILE))))
+    click.echo("\n".join(card_lines(read_json(classifier_folder(str(folder)) / CARD_FILE))))
 
 
 def _rows_of(files: tuple[Path, ...], text: str, id_column: str | None) -> pl.DataFrame:

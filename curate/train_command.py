@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -121,6 +125,37 @@ def train(
     fallback: bool = False,
 ) -> None:
     """Check everything that can be checked without starting a process, then train what is not yet done."""
+    with _nothing_to_save():
+        _train(recipe, manifest, out, parent, stop_after, slurm_per_node, check_only, fallback)
+
+
+@contextmanager
+def _nothing_to_save() -> Iterator[None]:
+    """Asked to stop before a stage has begun, or between two: all is saved, and that is a good end."""
+
+    def end(number: int, frame: object) -> None:
+        _say("asked to stop while nothing was being trained; call again to go on")
+        raise SystemExit(0)
+
+    asking = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, end) for number in asking}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _train(
+    recipe: Path,
+    manifest: Path,
+    out: Path,
+    parent: Path | None,
+    stop_after: int | None,
+    slurm_per_node: int,
+    check_only: bool,
+    fallback: bool,
+) -> None:
     from trainers.launch.local import check_installed, check_stage, planned_stages, stages_left, train_here
 
     check_installed()

@@ -57,13 +57,14 @@ def _check_mixtures(recipe: Recipe, empty: pl.DataFrame, raw: object, path: Path
 def load_classifier_recipe(path: Path) -> ClassifierRecipe:
     """Read and validate a classifier's recipe; errors are `WrongCall` with file and line."""
     recipe = validated(ClassifierRecipe, read_yaml(path), path)
-    return recipe.model_copy(update={"sources": [_with_labels(one, path.parent) for one in recipe.sources]})
+    return recipe.model_copy(update={"sources": [_beside(one, path.parent) for one in recipe.sources]})
 
 
-def _with_labels(source: LabelledSource, folder: Path) -> LabelledSource:
-    """The source with its files of labels found beside the recipe."""
-    files = [str(folder / one) for one in source.labels]
-    for one in files:
+def _beside(source: LabelledSource, folder: Path) -> LabelledSource:
+    """The source with its files of labels, and files that begin with `./`, found beside the recipe."""
+    labels = [str(folder / one) for one in source.labels]
+    for one in labels:
         if not Path(one).is_file():
             raise WrongCall(f"source '{source.name}': no file of labels {one}; paths are beside the recipe")
-    return source.model_copy(update={"labels": files})
+    files = [str((folder / one).resolve()) if one.startswith("./") else one for one in source.files]
+    return source.model_copy(update={"labels": labels, "files": files})

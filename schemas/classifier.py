@@ -16,6 +16,8 @@ Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(?:[^\r\
 class LabelledSource(Source):
     """Documents of one label; `where` (SQL over document columns and scores) takes only some of them.
 
+    `files` are below `--data`; those that begin with `./` lie beside the recipe.
+
     Sources of role `test` are never trained on: the model is measured on other origins than its own.
     """
 

@@ -40,6 +40,7 @@ READ_COLUMNS: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
     "source_type": pl.String(),
     "uri": pl.String(),
+    "canonical": pl.String(),  # the address that a page calls its own
     "raw_sha256": pl.String(),
     "licence": pl.String(),
     "language": pl.String(),

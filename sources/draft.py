@@ -89,6 +89,7 @@ class Draft:
     raw_sha256: str
     place: str = ""
     uri: str | None = None
+    canonical: str | None = None
     title: str | None = None
     published: str | None = None
     licence: str | None = None

@@ -140,6 +140,7 @@ def _row(draft: Draft, file: InputFile, source: Source) -> dict[str, Any]:
         "source": source.name,
         "source_type": source.source_type,
         "uri": draft.uri or file.uri,
+        "canonical": draft.canonical,
         "raw_sha256": draft.raw_sha256,
         "licence": draft.licence or source.licence,
         "language": (draft.language if draft.is_row else None) or source.language or draft.language,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,27 @@ def test_schemas_open_no_file_but_the_manifest() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         }
         assert not calls & {"read_text", "read_bytes", "open"} or path.name == "manifest.py"
+
+
+def test_what_lies_beside_the_modules_is_installed_with_them() -> None:
+    """A table that only the repository has ends an installed program with a file that does not exist."""
+    import tomllib
+
+    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns: dict[str, list[str]] = told["tool"]["setuptools"]["package-data"]
+    command = ["git", "-C", str(REPOSITORY), "ls-files", "--cached", "--others", "--exclude-standard", "--", *ROOMS]
+    listed = subprocess.run(command, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    beside = [Path(one) for one in listed.stdout.splitlines() if not one.endswith((".py", ".md"))]
+    assert Path("dedup/facts.yaml") in beside
+    lacking = [
+        str(one)
+        for one in beside
+        if not any(one in (Path(room) / found for found in _globbed(room, wanted)) for room, wanted in patterns.items())
+    ]
+    assert lacking == []
+
+
+def _globbed(room: str, patterns: list[str]) -> list[Path]:
+    return [path.relative_to(REPOSITORY / room) for one in patterns for path in (REPOSITORY / room).glob(one)]

@@ -16,7 +16,7 @@ from filters.privacy.spans import Span, marked
 
 # Metadata that readers take out of files; identifiers of publications (doi, issn) are none of persons.
 TEXT_COLUMNS: Final = ("series", "publisher", "task", "ability")
-PLACE_COLUMN: Final = "uri"
+PLACE_COLUMNS: Final = ("uri", "canonical")
 JSON_COLUMN: Final = "conversation"
 PLACE_KINDS: Final = {"EMAIL", "ID", "MRN", "INSURANCE", "PHONE", "NAME", "LICENCE", "CHAT"}
 _SEPARATORS: Final = {ord(sign): " " for sign in "/\\_!#?&=+"}
@@ -52,7 +52,7 @@ def with_strings(value: Any, texts: Iterator[str]) -> Any:
 
 def parts_beside(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Column and text of everything beside title and text that a row tells; a JSON column gives several."""
-    parts = [(name, row[name]) for name in (*TEXT_COLUMNS, PLACE_COLUMN) if row.get(name)]
+    parts = [(name, row[name]) for name in (*TEXT_COLUMNS, *PLACE_COLUMNS) if row.get(name)]
     if row.get(JSON_COLUMN):
         parts += [(JSON_COLUMN, text) for text in strings_of(json.loads(row[JSON_COLUMN]))]
     return parts

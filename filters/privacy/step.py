@@ -14,7 +14,7 @@ import polars as pl
 
 from filters.privacy.beside import (
     JSON_COLUMN,
-    PLACE_COLUMN,
+    PLACE_COLUMNS,
     PLACE_KINDS,
     TEXT_COLUMNS,
     columns_beside,
@@ -39,7 +39,7 @@ PERSONAL_TYPES: Final = ("record", "dialogue")
 PUBLIC_TYPES: Final = ("web",)
 STRETCH: Final = 1024  # characters that are searched together where a hint lies in them
 BETWEEN: Final = "\n\x00\n"  # no white space and no letter, and normalised text does not hold it
-BESIDE: Final = (*TEXT_COLUMNS, PLACE_COLUMN, JSON_COLUMN)
+BESIDE: Final = (*TEXT_COLUMNS, *PLACE_COLUMNS, JSON_COLUMN)
 LONGEST_WORD: Final = 32  # characters of a run of letters; a longer one is no name
 OVERLAP: Final = 128  # longest identifier, with its label
 
@@ -186,7 +186,7 @@ def _searched(
         for row, parts in zip(rows, beside, strict=True)
     ]
     looked_at = [
-        BETWEEN.join([*one[:2], *(spaced(text) if name == PLACE_COLUMN else text for name, text in parts)])
+        BETWEEN.join([*one[:2], *(spaced(text) if name in PLACE_COLUMNS else text for name, text in parts)])
         for one, parts in zip(documents, beside, strict=True)
     ]
     found = find_identifiers(looked_at, batch.frame["id"].to_list(), levels, dates, words, model)
@@ -228,7 +228,7 @@ def _within(spans: Sequence[Span], parts: Sequence[str], names: Sequence[str]) -
     for span in spans:
         number = int(np.searchsorted(edges, span.start, side="right")) - 1
         inside = span.end <= edges[number] + len(parts[number])
-        place = number >= 2 and names[number - 2] == PLACE_COLUMN
+        place = number >= 2 and names[number - 2] in PLACE_COLUMNS
         if inside and (not place or span.kind in PLACE_KINDS):
             kept.append(span)
     return kept

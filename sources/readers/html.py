@@ -22,7 +22,9 @@ from sources.formats import reader
 from sources.markup.elements import SPACES, descendants, local, refuse_deep, squeeze, table_rows
 from sources.markup.html_text import body_text, is_bare_document, page_title, parse_html
 from sources.markup.licences import licence_name
+from sources.pages.boilerplate import link_texts, without_boilerplate
 from sources.pages.glanced import glanced_text
+from sources.pages.stated import article_instead, heading_of, lead_of, stated
 
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 HTML_HEAD: Final = re.compile(
@@ -33,6 +35,9 @@ MAX_HTML_NESTING: Final = 2000  # real pages leave tags open; beyond this the pa
 # No alarm signals: the engines run readers in threads and in processes of their own.
 _CONFIG: Final = use_config()
 _CONFIG.set("DEFAULT", "EXTRACTION_TIMEOUT", "0")
+NO_TEXT: Final = "no main text found in the page"
+SHORT: Final = 300  # characters of main text below which the extractor is asked for all that may belong to it
+WIDER_TIMES: Final = 3  # more than that it must find then
 GLANCED: Final = 500  # characters of a page left out that stand beside the reason
 INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
 
@@ -44,7 +49,7 @@ INLINE: Final = {"hi", "ref", "del", "lb", "graphic", "span"}
     ".xhtml",
     sniff=lambda head: HTML_HEAD.match(head) is not None,
     by_suffix=True,
-    version=2,
+    version=3,
     source="HTML Living Standard, https://html.spec.whatwg.org; main text by trafilatura",
 )
 def read_html(blob: Blob, source: Source) -> Iterator[Draft | Broken]:
@@ -73,35 +78,48 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
         raise Unreadable("nothing but control characters in it")
     if root is not None and url is None and is_bare_document(root) and (text := body_text(root)):
         return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
-    text, metadata = extract(root, url) if root is not None else ("", None)
+    if root is None:
+        raise Unreadable(NO_TEXT)
+    said, links = stated(root, url), link_texts(root)
+    blocks, metadata = extract(root, url)
+    text = article_instead("\n\n".join(without_boilerplate(blocks, links)), said)
     if not text:
-        raise Unreadable("no main text found in the page")
-    published = getattr(metadata, "date", None)
+        raise Unreadable(NO_TEXT)
     return Draft(
-        text=text,
+        text="\n\n".join([*lead_of(root, text, said), text]),
         raw_sha256=sha256(data),
-        title=getattr(metadata, "title", None),
-        published=published,
-        licence=licence_name(getattr(metadata, "license", None) or ""),
+        title=heading_of(getattr(metadata, "title", None), root, said, url),
+        published=getattr(metadata, "date", None),
+        canonical=said.canonical or None,
+        licence=licence_name(said.licence) or licence_name(getattr(metadata, "license", None) or ""),
         publisher=getattr(metadata, "sitename", None) if url else None,
         edits=decoded.edits,
     )
 
 
-def extract(root: Any, url: str | None) -> tuple[str, Any]:
-    """Main text of a page's plain tree, and trafilatura's metadata."""
-    document = trafilatura.bare_extraction(
+def extract(root: Any, url: str | None) -> tuple[list[str], Any]:
+    """The blocks of a page's main text, and trafilatura's metadata; looked for more widely where it finds little."""
+    document = _extracted(root, url)
+    blocks = _blocks(document.body) if document is not None and document.body is not None else []
+    size = sum(map(len, blocks))
+    if size < SHORT and (wider := _extracted(root, url, favor_recall=True)) is not None and wider.body is not None:
+        more = _blocks(wider.body)
+        if sum(map(len, more)) > WIDER_TIMES * size:
+            return more, wider
+    return blocks, document
+
+
+def _extracted(root: Any, url: str | None, favor_recall: bool = False) -> Any:
+    return trafilatura.bare_extraction(
         root,
         url=url,
+        favor_recall=favor_recall,
         include_comments=False,
         include_tables=True,
         include_formatting=True,
         with_metadata=True,
         config=_CONFIG,
     )
-    if document is None or document.body is None:
-        return "", None
-    return "\n\n".join(_blocks(document.body)), document
 
 
 def _blocks(element: Any) -> list[str]:

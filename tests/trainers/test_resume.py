@@ -96,6 +96,29 @@ def test_killed_while_saving_out_of_space_and_asked_to_stop_it_ends_with_the_sam
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_before_anything_is_trained_it_ends_well(corpus: Path, tmp_path: Path, number: int) -> None:
+    recipe, out = tmp_path / "recipe.yaml", tmp_path / "model"
+    os.mkfifo(recipe)  # whoever reads it waits
+    process = called("train", recipe, "--manifest", corpus, "--out", out, cwd=REPOSITORY, new_session=True)
+    writer: list[int] = []
+    wait_until(lambda: writer or _opened(recipe, writer), process)
+    process.send_signal(number)
+    errors = process.communicate(timeout=30)[1]
+    os.close(*writer)
+    assert process.returncode == 0, errors
+    assert errors.strip() == "asked to stop while nothing was being trained; call again to go on"
+
+
+def _opened(fifo: Path, writer: list[int]) -> bool:
+    """Whether a process is at reading it, only then can it be opened for writing; it waits while `writer` is open."""
+    try:
+        writer.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("world", [1, 2])
 def test_a_save_that_was_left_says_nothing_of_the_next(corpus: Path, tmp_path: Path, world: int) -> None:
     recipe = stage(tmp_path, "left", f"data: {world}", SHORT, ("every: 8", "every: 2"))
