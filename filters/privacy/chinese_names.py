@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.privacy.chinese_told import APART_ZH, ROLE_ZH, roles, running
+from filters.privacy.chinese_told import APART_ZH, ROLE_ZH, amid_classics, roles, running
 from filters.privacy.chinese_words import GRAMMAR, HAN, name_length, surname_of, words_at
 from filters.privacy.finder import Finder, Search, each_match
 from filters.privacy.lexicon import Lexicon, is_medical, ordinary_words
@@ -40,6 +40,8 @@ HEAD_ZH: Final = re.compile(
 MINORITY: Final = re.compile(
     rf"(?<![第卷])(?![第卷之])(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))"
 )
+# Surnames that are particles and verbs in classics: 盖先生之学, 闻先生名, 尤敬先生.
+PARTICLES: Final = frozenset("盖闻尤咸苟云施应周")
 # Words that stand before a name and a title: 请张医生, 谢谢王主任.
 BEFORE_NAME: Final = frozenset("请找看挂问谢感跟和与由让给是的了经听让叫被为向从对在及到遵照按约邀随")
 # A form's field names, which may follow an empty field: 姓名：性别：男.
@@ -83,6 +85,14 @@ FIELD_WORDS: Final = frozenset(
 )
 
 
+def _minority_zh(text: str, low: int, high: int) -> Iterator[Span]:
+    """Names with a point in them; a book and its chapter have one too: 《灵枢·痈疽》."""
+    for match in MINORITY.finditer(text, low, high):
+        book = text[max(0, match.start() - 1) : match.start()] in ("《", "〈")
+        if not (book or is_medical(match.group("name")) or amid_classics(text, low, high)):
+            yield Span(match.start("name"), match.end("name"), "NAME")
+
+
 def _labelled_zh(lexicon: Lexicon) -> Search:
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in LABELLED_ZH.finditer(text, low, high):
@@ -102,7 +112,7 @@ def _titled_zh(lexicon: Lexicon) -> Search:
         for match in TITLE_ZH.finditer(text, low, high):
             before, title, at = match.group("before"), match.group("title"), match.start("title")
             length = _name_before(before, title, text, at, lexicon) or _cut_before(text, at, title, lexicon)
-            if length:
+            if length and not (text[at - length] in PARTICLES and amid_classics(text, low, high)):
                 yield Span(at - length, match.end("title") if title.startswith("某") else at, "NAME")
 
     return find
@@ -217,7 +227,7 @@ def chinese_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
         Finder(r"(?:姓\s{0,4}名|签\s{0,2}[名字]|患者|病人|家属|联系人|监护人)\s?[:/]", _labelled_zh(lexicon)),
         Finder(rf"(?:{LABEL_ZH})\s?(?:\([^()]{{0,8}}\))?\s?[:/]", _labelled_zh(lexicon), "public"),
         Finder(r"[男女](?:性)?[ ]?[,，、 ][ ]?\d{1,3}[ ]?岁", each_match("NAME", HEAD_ZH, "name"), "personal"),
-        Finder("·", each_match("NAME", MINORITY, "name", lambda name: not is_medical(name)), "personal"),
+        Finder("·", _minority_zh, "personal"),
         Finder("我叫|名叫|姓名是|名字|本人|署名|此致|敬礼|叫做", _told_zh(SAID_ZH, lexicon), "personal"),
         Finder("患者|病人|病员|产妇|患儿|死者|伤者|家属", _told_zh(PATIENT_ZH, lexicon), "personal"),
         Finder(TITLES_ZH, _titled_zh(lexicon), "public"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from filters.privacy.chinese_words import COUNTED, HAN, Words, name_length, runs, words_at
@@ -37,6 +38,13 @@ APART_ZH: Final = re.compile(
 LEAST_CLASSICAL: Final = 3  # a form that says 受种者 is none
 AROUND: Final = 2_000  # characters on either side that tell whether a stretch stands in a classic
 LISTED: Final = re.compile(r"[ ]?[、,/和及与][ ]?|[ ]{1,3}")
+# What herbals and books of acupuncture say of each herb and place, and nobody says of a person.
+HERBAL: Final = re.compile(
+    "功专|[气味][甘辛苦酸咸淡]|性[平温寒凉热]|为使|[针刺灸][入灸之]{0,2}[一二三四五六七八九十百]+[分壮寸]|一名|[恶畏反][一-鿿]{2}[。、，]"
+)
+HERBAL_WEIGHT: Final = 3  # each counts as much as so many of the characters
+# Who stands before a verb as often as before a name: 先生闻之, 其子宫滑.
+SUBJECT_ZH: Final = re.compile("先生$|老师$|其[父母子女妻夫兄弟姐妹姨叔舅姑儿]$")
 CLASSICAL: Final = 0.015  # of the characters that classics and prescriptions are full of; the real classics have 2 to 8%, consultations 0.2%
 
 
@@ -45,7 +53,7 @@ def roles(lexicon: Lexicon, called: re.Pattern[str], in_classics: bool = True) -
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in called.finditer(text, low, high):
-            if not in_classics and _amid_classics(text, low, high):
+            if not in_classics and amid_classics(text, low, high):
                 return
             yield from _listed(text, match.end(), lexicon)
 
@@ -64,10 +72,12 @@ def _listed(text: str, at: int, lexicon: Lexicon) -> Iterator[Span]:
 def _is_classical(text: str) -> bool:
     """Whether a stretch is a classic's or a list of herbs, where any two characters may be words of their own."""
     found = sum(text.count(one) for one in "之曰也者乃矣钱两汤散丸炙煎痹疝")
+    if found < LEAST_CLASSICAL or found <= CLASSICAL * len(text):
+        found += HERBAL_WEIGHT * len(HERBAL.findall(text))
     return found >= LEAST_CLASSICAL and found > CLASSICAL * len(text)
 
 
-def _amid_classics(text: str, low: int, high: int) -> bool:
+def amid_classics(text: str, low: int, high: int) -> bool:
     """The same of what stands around a stretch."""
     return _is_classical(text[max(0, low - AROUND) : high + AROUND])
 
@@ -79,14 +89,17 @@ def running(lexicon: Lexicon) -> Search:
 
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         classical = _is_classical(text[low:high])
+        amid = cache(lambda: amid_classics(text, low, high))  # asked of few stretches
         for words in runs(text, low, high, either):
             begins = sorted(at for at in words.edges if words.text[at : at + 1] in either)
             told = {match.end() for match in BEFORE_ZH.finditer(words.text)}
+            if told and amid():
+                told = {at for at in told if not SUBJECT_ZH.search(words.text, 0, at)}
             for at in sorted(told - set(begins)):
                 # Cut from there on: what calls the person ends a word, whatever the dictionary makes of both.
                 if length := name_length(words_at(text, words.start + at), 0, lexicon, told=True):
                     yield Span(words.start + at, words.start + at + length, "NAME")
-            if not classical and (named := _called(words, text, told, lexicon)) and not _amid_classics(text, low, high):
+            if not classical and (named := _called(words, text, told, lexicon)) and not amid():
                 yield named
             for at in begins:
                 if at not in told and words.text[at] not in first:
@@ -94,7 +107,7 @@ def running(lexicon: Lexicon) -> Search:
                 counted = at == 0 and words.text[0] in COUNTED and text[words.start - 1 : words.start].isdigit()
                 called = at in told or (not classical and _is_told_of(words, at, lexicon))
                 length = 0 if counted or (classical and not called) else name_length(words, at, lexicon, called)
-                if length:
+                if length and (at in told or not amid()):
                     yield Span(words.start + at, words.start + at + length, "NAME")
 
     return find

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from filters.privacy.english_words import is_of_medicine
 from filters.privacy.finder import Finder, Search, each_match
 from filters.privacy.lexicon import Lexicon, is_medical
 from filters.privacy.name_forms import FULL, LAST_FIRST, LOW, TOKEN, UPPER
 from filters.privacy.spans import Span
 from filters.privacy.titles import behind_one_title, behind_titles
-from filters.privacy.told_persons import PHRASES, persons_anywhere, told_person
+from filters.privacy.told_persons import PHRASES, is_place, persons_anywhere, told_person
 
 LABEL_EN: Final = (
     r"(?:[Pp]atient|PATIENT|[Pp]t|[Cc]lient|[Rr]esident)(?:'s)?\s?(?:[Ff]ull\s)?(?:[Nn]ame|NAME)?|(?:[Ff]ull\s|[Ff]irst\s|[Ll]ast\s|[Mm]aiden\s|[Ll]egal\s)?(?:[Nn]ame|NAME)|[Ss]urname|"
@@ -53,7 +54,7 @@ PAIR: Final = re.compile(
     r"(?<![A-Za-z])(?=(?P<first>[A-Z][a-z]+)\s(?:[A-Z]\.?\s)?(?P<last>(?:Mc|Mac|O'|O’)?[A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?![A-Za-z]))"
 )
 AFTER_EPONYM: Final = re.compile(
-    r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cell|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria|"
+    r"(?:'s|’s|s')?\s(?:disease|syndrome|sign|test|score|scale|law|method|reflex|cells?|sounds?|contractions?|areas?|phenomenon|palsy|lymphoma|chorea|procedure|index|criteria|"
     r"stage|staging|grading|grade|classification|murmur|nodule|node|triad|tetrad|position|man(?:o)?euv(?:re|er)|technique|operation|repair|catheter|"
     r"tube|bandage|splint|fracture|tumou?r|an(?:a)?emia|duct|space|line|tract|bod(?:y|ies)|ring|plaque|rash|spots?|gland|equation|formula|curve|"
     r"stain|agar|medium|antigen|factor|receptor|protocol|regimen|hypothesis|principle|ligament|foramen|canal|valve|fever|oedema|edema|"
@@ -113,9 +114,16 @@ def _small_en(pattern: re.Pattern[str], lexicon: Lexicon, titled: bool = False) 
     return find
 
 
+def _no_medicine(name: str) -> bool:
+    """Whether words in small letters are none of medicine: patient: pulmonary infundibular stenosis."""
+    return not (is_medical(name) or any(is_of_medicine(word) for word in name.split()))
+
+
 def _pairs(lexicon: Lexicon) -> Search:
     def find(text: str, low: int, high: int) -> Iterator[Span]:
         for match in PAIR.finditer(text, low, high):
+            if is_place(text, match.start()):
+                continue
             first, last = match.group("first"), match.group("last")
             plain = last in lexicon.not_names or last in lexicon.eponyms_en
             if first in lexicon.first_names and not plain and not AFTER_EPONYM.match(text, match.end("last")):
@@ -200,11 +208,7 @@ def english_finders(lexicon: Lexicon) -> tuple[Finder, ...]:
         Finder(r"(?i)(?:Mr|Mrs|Ms|Mx|Miss|Dr|Drs|Prof)\.?\s", _titled_en(behind_titles, lexicon), "public"),
         Finder(r"(?:Drs|Profs|Messrs|Doctors|Professors)\.?\s", _titled_en(behind_one_title, lexicon), "public"),
         Finder(r"(?:Professor|Doctor|Nurse|Sister|Sir)\s", _told_en(WORD_TITLE, lexicon), "public"),
-        Finder(
-            r"(?i)(?:patient|name|pt)\s?:",
-            each_match("NAME", SMALL, "name", lambda name: not is_medical(name)),
-            "personal",
-        ),
+        Finder(r"(?i)(?:patient|name|pt)\s?:", each_match("NAME", SMALL, "name", _no_medicine), "personal"),
         Finder(r"my name|i am called", _small_en(SMALL_SAID, lexicon), "personal"),
         Finder(r"mrs?\.?\s|ms\.\s", _small_en(SMALL_TITLE, lexicon, titled=True), "personal"),
         Finder(r"(?i)name is|named|sincerely|regards|cheers|yours", _told_en(SAID_EN, lexicon), "personal"),

@@ -59,7 +59,7 @@ LABELS: Final[dict[str, tuple[str, str]]] = {
         r"\b(?:finger\s?print|iris|retina(?:l)?|voice\s?print|face|facial|palm)(?: scan| template| recognition)? (?:id|no|number|code|hash|template)",
         VALUE,
     ),
-    "BED": (r"床\s?号|床位号|病床号|\bbed(?: (?:no|number))?(?=\s*[:#]?\s*[A-Za-z]?\d)", SHORT),
+    "BED": (r"床\s?号|床位号|病床号|\bbed(?: (?:no|number))?(?=[ ]*[:#]?[ ]*[A-Za-z]?\d)", SHORT),
 }
 _LABELLED: Final = {
     kind: re.compile(rf"(?i)(?:{label}){TO}{value}(?![A-Za-z\d])") for kind, (label, value) in LABELS.items()

@@ -24,6 +24,7 @@ TECHNICAL: Final = re.compile(
     r"[A-Z][a-z]*(?:graph|scop|gram|metr|tomy|logy|ing\b|[ts]ion)|(?:Imag|Scan|Lesion|Plaque|Sequence|Patient|Subject|Stud|Relapse|Diagnos|Protocol|"
     r"Signal|Contrast|Guided|Based|Enhanced|Findings?|Features?|Criteria|Phenotype|Cohort|Severity|Word|Excel|Office|Project|Congo)"
 )
+MEASURED: Final = re.compile(r"\d[ ]?$")  # lasts 5 ms. Depolarization follows
 # Several persons behind one title: Drs. Smith, Jones and Brown.
 TOGETHER: Final = re.compile(
     rf"(?<![A-Za-z])(?:Drs|Profs|Messrs|Doctors|Professors)\.?\s{{1,2}}(?P<names>{FULL}(?:,\s{FULL})*,?\s(?:and|&)\s{FULL})"
@@ -33,7 +34,10 @@ TOGETHER: Final = re.compile(
 def behind_titles(text: str, low: int, high: int) -> Iterator[tuple[int, str]]:
     """Where a name begins, and what may be one; an abbreviation of medicine that looks like a title has none."""
     for match in HONORIFIC.finditer(text, low, high):
-        abbreviated = match.group("title") in ABBREVIATED and not match.group("dot")
+        title = match.group("title")
+        if title.islower() and MEASURED.search(text, max(0, match.start() - 4), match.start()):
+            continue
+        abbreviated = title in ABBREVIATED and not match.group("dot")
         if not (abbreviated and TECHNICAL.match(match.group("name"))):
             yield match.start("name"), match.group("name")
 

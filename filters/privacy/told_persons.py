@@ -105,6 +105,17 @@ def told_person(pattern: re.Pattern[str], lexicon: Lexicon, after: re.Pattern[st
     return find
 
 
+# What is called after a state or a point of the compass: University of North Carolina Wilmington, Western Nevada.
+PLACED: Final = re.compile(
+    r"(?:(?:University|College|Institute|School|Academy|State|Bank|Hospital)\sof\s(?:the\s)?|(?:North|South|East|West|New)(?:ern)?\s){1,2}$"
+)
+
+
+def is_place(text: str, at: int) -> bool:
+    """Whether what begins at a place of a text is called after a place."""
+    return PLACED.search(text, max(0, at - 32), at) is not None
+
+
 ANYWHERE: Final = re.compile(
     rf"(?<![A-Za-z’'-])(?={SEVERAL})(?P<first>{TOKEN})(?P<more>(?:[ ]{{1,2}}{PARTICLE}{TOKEN}){{1,3}})(?![A-Za-z-])"
 )
@@ -123,7 +134,7 @@ def persons_anywhere(lexicon: Lexicon, after: re.Pattern[str]) -> Search:
                 at = match.start() + words[1].start()  # a word before a name does not hide it
                 continue
             at = match.start() + words[end - 1].end()
-            if not after.match(text, at):
+            if not after.match(text, at) and not is_place(text, match.start()):
                 yield Span(match.start(), at, "NAME")
 
     return find

@@ -136,6 +136,59 @@ def test_chinese_words_are_no_persons(text: str) -> None:
     assert names(text) == set()
 
 
+HERBS = (
+    "【琥珀】味甘平。入手少阴经。功专利水散瘀。得朱砂治老人风秘。得豆豉竹叶治肾疟。解酒毒尤良。虚寒者尤忌。恶附子。"
+    "【艾叶】味苦温。入足太阴经。功专温中。得阿胶柏仁治腰痛。一名冰台。"
+)
+CLASSIC = (
+    "先生之学，稽诸载籍，一以躬行为本也。先生闻之，自悔昔之沉冥颠济者，乃弃其旧业。乡人闻先生名，无不愿见之。"
+    "盖先生者，其子宫滑而惯于小产，以汤散治之，咸笑先生之迂也。《灵枢·痈疽》曰：热胜则腐肉。"
+)
+
+
+@pytest.mark.parametrize("text", [HERBS, CLASSIC, "周荣二穴，在中府下寸六分。曲发当作曲鬓，艾如半枣大，灸三壮。"])
+def test_herbals_classics_and_places_of_acupuncture_name_nobody(text: str) -> None:
+    assert names(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("患者林桂香，神志清。予桂枝汤加减，先煎后下。", {"林桂香"}),
+        ("詹云溪先生幼子，甫生数月，泄泻，以汤药治之乃愈也。", {"詹云溪"}),
+        ("乡人闻王允达先生之名者，乃往见之。", {"王允达"}),
+    ],
+)
+def test_who_is_named_in_old_words_is_a_person(text: str, found: set[str]) -> None:
+    assert found <= names(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The absolute refractory period typically lasts 3-5 ms. Depolarization is followed by the plateau.",
+        "She studied at Tyler Junior College, then at Skagit Valley College.",
+        "University of North Carolina Wilmington; Western Nevada College; Lone Star College System",
+        "Giant Betz cells lie in layer five, and the first Korotkoff sounds are heard. Braxton Hicks contractions are painless.",
+        "original patient: pulmonary infundibular stenosis (rigidity of the outflow)",
+    ],
+)
+def test_units_institutions_and_eponyms_are_no_persons(text: str) -> None:
+    assert names(text) == set()
+
+
+def test_numbered_sounds_and_lists_are_no_dates_and_beds() -> None:
+    text = "S3 may be heard, and R2 may be the same group.\nWhat lies under the plate: nail bed\n2. hyponychium\nSeen 3 May, bed 12."
+    spans = find_identifiers([text], ["1"], ["personal"])[0]
+    assert {(text[span.start : span.end], span.kind) for span in spans} == {("3 May", "DATE"), ("12", "BED")}
+
+
+def test_a_person_beside_an_institution_is_one() -> None:
+    text = "Heather Cushman, Tacoma Community College\nMs. Karen Hicks lasted 10 minutes, 10:30 Ms. Betz"
+    assert {"Heather Cushman", "Karen Hicks", "Betz"} <= names(text)
+    assert not {"Tacoma", "Community", "College"} & names(text)
+
+
 def test_a_stretchs_end_is_no_end_of_a_text() -> None:
     for shift in range(24):
         text = (
