@@ -64,11 +64,7 @@ def stated(root: Any, url: str | None) -> Stated:
         licence=_licence(root, said),
         headlines=tuple(squeezed(one) for one in headlines if one),
         site_names=frozenset(filter(None, (_letters(one) for one in (*names, metas.get("og:site_name", ""))))),
-        descriptions=tuple(
-            dict.fromkeys(
-                one for key in ("description", "og:description") if len(one := metas.get(key, "")) >= MIN_LEAD
-            )
-        ),
+        descriptions=tuple(one for key in DESCRIPTIONS if len(one := metas.get(key, "")) >= MIN_LEAD),
         article=max((_as_text(one) for one in texts["articleBody"]), key=len, default=""),
     )
 
@@ -108,15 +104,23 @@ def _as_text(body: str) -> str:
 def _canonical(root: Any, told: str, url: str | None) -> str:
     """The address that the page calls its own, whole; nothing where it names none that is one."""
     links = [one.get("href") for one in root.iter("link") if "canonical" in (one.get("rel") or "").lower().split()]
+    base = url if url and host_of(url) else ""
     for one in filter(None, (*links, told)):
-        place = urljoin(url or "", one.strip())
         try:
-            parts = urlsplit(place)
-        except ValueError:
+            place = urljoin(base, one.strip())
+        except ValueError:  # http://[unfinished
             continue
-        if parts.scheme in ("http", "https") and parts.hostname and not re.search(r"[\s<>\"]", place):
+        if place.startswith(("http://", "https://")) and host_of(place) and not re.search(r"[\s<>\"]", place):
             return place
     return ""
+
+
+def host_of(url: str | None) -> str:
+    """The host that an address names, in small letters; nothing where it is no address."""
+    try:
+        return urlsplit(url or "").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _licence(root: Any, said: list[dict[str, Any]]) -> str:
@@ -161,7 +165,7 @@ def _without_site(text: str, headings: list[str], site_names: frozenset[str], ur
 
 
 def _is_site(name: str, site_names: frozenset[str], url: str | None) -> bool:
-    host = (urlsplit(url or "").hostname or "").split(".")
+    host = host_of(url).split(".")
     labels = [one.replace("-", "") for one in host if len(one) > 3]
     return bool(name) and (
         name in site_names

@@ -134,3 +134,14 @@ def test_a_block_that_is_one_link_goes_and_a_heading_stays() -> None:
     links = frozenset({"ten foods that nobody should eat", "gout in the elderly"})
     blocks = ["# Gout in the elderly", "Ten foods that nobody should eat", "Text."]
     assert without_boilerplate(blocks, links) == ["# Gout in the elderly", "Text."]
+
+
+@pytest.mark.parametrize("url", ["http://[unfinished", "", "urn:uuid:1", "https://例え.jp/頁"])
+def test_an_odd_address_costs_no_page(url: str) -> None:
+    broken = (
+        b"<link rel='canonical' href='http://[::1'><script type='application/ld+json'>" + b"[" * 5000 + b"</script>"
+    )
+    data = (PAGES / "clinic.html").read_bytes().replace(b"<head>", b"<head>" + broken)
+    draft = page_draft(data, url)
+    assert "monosodium urate" in draft.text
+    assert draft.canonical == "https://library.riverside.example/gout"
