@@ -30,6 +30,7 @@ PLACES = (
     "error",
     "broken",
     "labelled",
+    "canonical",
 )
 PHONES = {place: f"138{number:02d}4567{number:02d}" for number, place in enumerate(PLACES)}
 MAILS = {place: f"jane.{place}@example-clinic.org" for place in PLACES}
@@ -69,6 +70,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"{told('member')}/a.txt", "A letter about a knee that hurts when it rains, and about rain. " * 3
         )
         archive.writestr("b.txt", b"\x00\x01\x02" * 50)
+    address = f"https://clinic.example/letters/{PHONES['canonical']}/{MAILS['canonical']}"
+    page = "".join(
+        f"<p>Paragraph {number} of a letter about a knee that hurts when it rains.</p>" for number in range(9)
+    )
+    (folder / "letters" / "page.html").write_text(
+        f"<html><head><link rel=canonical href='{address}'></head><body><nav>Home</nav><article><h1>A knee</h1>{page}</article></body></html>"
+    )
     (folder / "letters" / f"{PHONES['broken']}-{MAILS['broken']}.txt.gz").write_bytes(gzip.compress(b"x" * 900)[:20])
     talk = {
         "messages": [
@@ -131,6 +139,7 @@ def test_no_identifier_is_left_anywhere(folder: Path, engine: str) -> None:
     uris = " ".join(curated["uri"])
     assert "letters/letter [PHONE_2] [EMAIL_2]" in uris  # the text has a number and an address of its own
     assert "more.zip!/[PHONE] [EMAIL]/a.txt" in uris
+    assert "https://clinic.example/letters/[PHONE]/[EMAIL]" in curated["canonical"].to_list()
     talk = curated.filter(pl.col("source") == "rows").row(0, named=True)
     assert json.loads(talk["conversation"])["tools"][0]["description"].startswith("call [PHONE")
     broken = pl.read_parquet(folder / engine / "quarantined" / "*.parquet")
