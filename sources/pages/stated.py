@@ -19,6 +19,10 @@ WORD: Final = re.compile(r"\w+")
 SEPARATOR: Final = re.compile(r"\s*(?:[|›»·•]|\s[-–—:]\s|::|[-_—](?=[\u4e00-\u9fff]+$))\s*")
 ORGANISATIONS: Final = {"Organization", "NewsMediaOrganization", "WebSite", "MedicalOrganization", "Hospital"}
 DESCRIPTIONS: Final = ("description", "og:description")
+# How Chinese sites are called, at a title's end: -新华网, _江城第二医院, - 医学百科.
+SITE_ZH: Final = re.compile(
+    "[\u4e00-\u9fff]{1,14}(?:网|医院|百科|日报|晚报|新闻|频道|在线|门户|学会|协会|卫健委|疾控中心)"
+)
 SHARED: Final = 0.4  # of the words of a heading and of the title, so that one is the other in other words
 MAX_HEADING: Final = 300
 MIN_LEAD: Final = 40  # characters; a shorter description says no more than the title
@@ -167,8 +171,9 @@ def _without_site(text: str, headings: list[str], site_names: frozenset[str], ur
 def _is_site(name: str, site_names: frozenset[str], url: str | None) -> bool:
     host = host_of(url).split(".")
     labels = [one.replace("-", "") for one in host if len(one) > 3]
-    return bool(name) and (
+    return bool(name) and bool(
         name in site_names
+        or SITE_ZH.fullmatch(name)
         or name == "".join(host[-2:])
         or any(name.startswith(one) or (len(name) > 3 and one.startswith(name)) for one in labels)
     )

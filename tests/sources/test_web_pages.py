@@ -136,6 +136,20 @@ def test_a_block_that_is_one_link_goes_and_a_heading_stays() -> None:
     assert without_boilerplate(blocks, links) == ["# Gout in the elderly", "Text."]
 
 
+@pytest.mark.parametrize(
+    ("told", "title"),
+    [
+        ("武汉的声音：有英勇的你！-新华网", "武汉的声音：有英勇的你！"),
+        ("高血压的用药 - 江城第二医院", "高血压的用药"),
+        ("手足口病_中国医学百科", "手足口病"),
+        ("糖尿病与网膜病变", "糖尿病与网膜病变"),
+    ],
+)
+def test_a_heading_has_no_name_of_the_site(told: str, title: str) -> None:
+    page = f"<html><head><title>{told}</title></head><body><nav>x</nav><article>{'<p>' + 'A word of text. ' * 20 + '</p>'}</article></body></html>"
+    assert page_draft(page.encode(), "http://www.example.com/a").title == title
+
+
 @pytest.mark.parametrize("url", ["http://[unfinished", "", "urn:uuid:1", "https://例え.jp/頁"])
 def test_an_odd_address_costs_no_page(url: str) -> None:
     broken = (
