@@ -41,7 +41,7 @@ MINORITY: Final = re.compile(
     rf"(?<![第卷])(?![第卷之])(?P<name>[{HAN}]{{2,6}}·[{HAN}]{{2,8}})(?=[ ]?(?:[,，、。(（ ]|因|于|$))"
 )
 # Surnames that are particles and verbs in classics: 盖先生之学, 闻先生名, 尤敬先生.
-PARTICLES: Final = frozenset("盖闻尤咸苟云施应周")
+PARTICLES: Final = frozenset("盖闻尤咸苟云")
 # Words that stand before a name and a title: 请张医生, 谢谢王主任.
 BEFORE_NAME: Final = frozenset("请找看挂问谢感跟和与由让给是的了经听让叫被为向从对在及到遵照按约邀随")
 # A form's field names, which may follow an empty field: 姓名：性别：男.
