@@ -19,7 +19,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,20 +164,18 @@ def main() -> None:
 
 
 def told_metadata(read: pl.DataFrame, expected: dict[str, Any]) -> None:
-    """Titles, dates and licences beside those that the file of expectations names; titles as equal words."""
-    rows = {row["uri"]: row for row in read.select("uri", "title", "published", "licence").iter_rows(named=True)}
+    """Titles (as equal words), dates and licences (whether any is told) beside those of the file of expectations."""
     words = re.compile(r"\w+")
-    for key, column in (("title", "title"), ("date", "published"), ("license", "licence")):
-        pairs = [
-            (one[key], (rows.get(url.strip()) or {}).get(column) or "") for url, one in expected.items() if one.get(key)
-        ]
-        right = sum(
-            (words.findall(got.lower()) == words.findall(want.lower())) if key == "title" else got[: len(want)] == want
-            for want, got in pairs
-        )
-        if key == "license":
-            right = sum(bool(got) for _, got in pairs)
-        print(f"{key}: {right} of {len(pairs)}{' told at all' if key == 'license' else ''}")
+    alike: dict[str, tuple[str, Callable[[str, str], bool]]] = {
+        "title": ("title", lambda got, want: words.findall(got.lower()) == words.findall(want.lower())),
+        "date": ("published", lambda got, want: got[: len(want)] == want),
+        "license": ("licence", lambda got, want: got != ""),
+    }
+    rows = {row["uri"]: row for row in read.select("uri", "title", "published", "licence").iter_rows(named=True)}
+    for key, (column, is_right) in alike.items():
+        told = {url.strip(): one[key] for url, one in expected.items() if one.get(key)}
+        right = sum(is_right((rows.get(url) or {}).get(column) or "", want) for url, want in told.items())
+        print(f"{key}: {right} of {len(told)}")
 
 
 if __name__ == "__main__":

@@ -68,15 +68,17 @@ def main() -> None:
         line(f"  {where}, {stratum}", part, threshold)
     print("\nof labels by others, by field: right of all, missed, wrongly taken")
     for field, words in FIELDS.items():
-        part = theirs.filter(pl.col("field").fill_null("").str.contains(f"(?i){words}"))
-        said = part["score"] >= threshold
-        missed, wrong = int((part["is_positive"] & ~said).sum()), int((~part["is_positive"] & said).sum())
-        print(f"  {field:38} {part.height - missed - wrong:4} of {part.height:4}  {missed:3}  {wrong:3}")
+        field_line(field, theirs.filter(pl.col("field").fill_null("").str.contains(f"(?i){words}")), threshold)
     print("\nof invented texts, by field: right of all, missed, wrongly taken")
     for (field,), part in sorted(written.group_by("field")):
-        said = part["score"] >= threshold
-        missed, wrong = int((part["is_positive"] & ~said).sum()), int((~part["is_positive"] & said).sum())
-        print(f"  {field!s:38} {part.height - missed - wrong:4} of {part.height:4}  {missed:3}  {wrong:3}")
+        field_line(str(field), part, threshold)
+
+
+def field_line(field: str, rows: pl.DataFrame, threshold: float) -> None:
+    """One row of a table by field."""
+    said = rows["score"] >= threshold
+    missed, wrong = int((rows["is_positive"] & ~said).sum()), int((~rows["is_positive"] & said).sum())
+    print(f"  {field:38} {rows.height - missed - wrong:4} of {rows.height:4}  {missed:3}  {wrong:3}")
 
 
 def out_of_fold(recipe: Path, data: Path, folder: Path, *more: object) -> tuple[pl.DataFrame, float]:

@@ -114,21 +114,6 @@ def stages_command(
     train(recipe, manifest, out, parent, stop_after, per_node if slurm else 0, check_only, fallback)
 
 
-def train(
-    recipe: Path,
-    manifest: Path,
-    out: Path,
-    parent: Path | None = None,
-    stop_after: int | None = None,
-    slurm_per_node: int = 0,
-    check_only: bool = False,
-    fallback: bool = False,
-) -> None:
-    """Check everything that can be checked without starting a process, then train what is not yet done."""
-    with _nothing_to_save():
-        _train(recipe, manifest, out, parent, stop_after, slurm_per_node, check_only, fallback)
-
-
 @contextmanager
 def _nothing_to_save() -> Iterator[None]:
     """Asked to stop before a stage has begun, or between two: all is saved, and that is a good end."""
@@ -146,16 +131,18 @@ def _nothing_to_save() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _train(
+@_nothing_to_save()
+def train(
     recipe: Path,
     manifest: Path,
     out: Path,
-    parent: Path | None,
-    stop_after: int | None,
-    slurm_per_node: int,
-    check_only: bool,
-    fallback: bool,
+    parent: Path | None = None,
+    stop_after: int | None = None,
+    slurm_per_node: int = 0,
+    check_only: bool = False,
+    fallback: bool = False,
 ) -> None:
+    """Check everything that can be checked without starting a process, then train what is not yet done."""
     from trainers.launch.local import check_installed, check_stage, planned_stages, stages_left, train_here
 
     check_installed()

@@ -102,13 +102,10 @@ def test_what_lies_beside_the_modules_is_installed_with_them() -> None:
         pytest.skip("not a checkout of git")
     beside = [Path(one) for one in listed.stdout.splitlines() if not one.endswith((".py", ".md"))]
     assert Path("dedup/facts.yaml") in beside
-    lacking = [
-        str(one)
-        for one in beside
-        if not any(one in (Path(room) / found for found in _globbed(room, wanted)) for room, wanted in patterns.items())
-    ]
-    assert lacking == []
-
-
-def _globbed(room: str, patterns: list[str]) -> list[Path]:
-    return [path.relative_to(REPOSITORY / room) for one in patterns for path in (REPOSITORY / room).glob(one)]
+    packed = {
+        path.relative_to(REPOSITORY)
+        for room, wanted in patterns.items()
+        for one in wanted
+        for path in (REPOSITORY / room).glob(one)
+    }
+    assert [str(one) for one in beside if one not in packed] == []

@@ -40,7 +40,7 @@ AROUND: Final = 2_000  # characters on either side that tell whether a stretch s
 LISTED: Final = re.compile(r"[ ]?[、,/和及与][ ]?|[ ]{1,3}")
 # What herbals and books of acupuncture say of each herb and place, and nobody says of a person.
 HERBAL: Final = re.compile(
-    "功专|[气味][甘辛苦酸咸淡]|性[平温寒凉热]|为使|[针刺灸][入灸之]{0,2}[一二三四五六七八九十百]+[分壮寸]|一名|[恶畏反][一-鿿]{2}[。、，]"
+    rf"功专|[气味][甘辛苦酸咸淡]|性[平温寒凉热]|为使|[针刺灸][入灸之]{{0,2}}[一二三四五六七八九十百]+[分壮寸]|一名|[恶畏反][{HAN}]{{2}}[。、，]"
 )
 HERBAL_WEIGHT: Final = 3  # each counts as much as so many of the characters
 # Who stands before a verb as often as before a name: 先生闻之, 其子宫滑.

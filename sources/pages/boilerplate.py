@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
+from sources.markup.elements import squeeze
+
 PHRASES: Final = Path(__file__).with_name("boilerplate.yaml")
 MAX_POINTER: Final = 200  # characters of a block that points elsewhere
 MAX_TAIL: Final = 600  # of what follows a pointer at a page's end: a quarter of a short page, a tenth of a long one
@@ -61,4 +63,4 @@ def link_texts(root: Any) -> frozenset[str]:
 
 def plain(text: str) -> str:
     """A text to compare by: single spaces, no case."""
-    return " ".join(text.split()).lower()
+    return squeeze(text).lower()

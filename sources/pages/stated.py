@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
+from sources.markup.elements import squeeze
+
 WORD: Final = re.compile(r"\w+")
 SEPARATOR: Final = re.compile(r"\s*(?:[|›»·•]|\s[-–—:]\s|::|[-_—](?=[\u4e00-\u9fff]+$))\s*")
 ORGANISATIONS: Final = {"Organization", "NewsMediaOrganization", "WebSite", "MedicalOrganization", "Hospital"}
@@ -57,7 +59,7 @@ def stated(root: Any, url: str | None) -> Stated:
     metas: dict[str, str] = {}
     for one in root.iter("meta"):
         name = (one.get("property") or one.get("name") or "").lower()
-        if name and (content := squeezed(one.get("content"))):
+        if name and (content := squeeze(one.get("content") or "")):
             metas.setdefault(name, content)
     said = [*_json_ld(root)]
     texts = {key: [one[key] for one in said if isinstance(one.get(key), str)] for key in ("headline", "articleBody")}
@@ -66,7 +68,7 @@ def stated(root: Any, url: str | None) -> Stated:
     return Stated(
         canonical=_canonical(root, metas.get("og:url", ""), url),
         licence=_licence(root, said),
-        headlines=tuple(squeezed(one) for one in headlines if one),
+        headlines=tuple(squeeze(one) for one in headlines if one),
         site_names=frozenset(filter(None, (_letters(one) for one in (*names, metas.get("og:site_name", ""))))),
         descriptions=tuple(one for key in DESCRIPTIONS if len(one := metas.get(key, "")) >= MIN_LEAD),
         article=max((_as_text(one) for one in texts["articleBody"]), key=len, default=""),
@@ -102,7 +104,7 @@ def _as_text(body: str) -> str:
     text = html.unescape(html.unescape(body))
     text = re.sub(r"(?i)</(?:p|div|li|h\d)>|<br\s*/?>", "\n", text)
     text = re.sub(r"<[^<>]{0,500}>", "", text)
-    return "\n\n".join(filter(None, (squeezed(line) for line in text.split("\n"))))
+    return "\n\n".join(filter(None, (squeeze(line) for line in text.split("\n"))))
 
 
 def _canonical(root: Any, told: str, url: str | None) -> str:
@@ -131,15 +133,15 @@ def _licence(root: Any, said: list[dict[str, Any]]) -> str:
     """What the page names by `rel=license` (HTML Standard, 4.6.7.10) or in its JSON-LD."""
     links = (one.get("href") for one in root.iter("link", "a") if "license" in (one.get("rel") or "").lower().split())
     told = (one["license"] for one in said if isinstance(one.get("license"), str))
-    return next(filter(None, (squeezed(one) for one in (*links, *told))), "")
+    return next(filter(None, (squeeze(one or "") for one in (*links, *told))), "")
 
 
 def heading_of(title: str | None, root: Any, said: Stated, url: str | None) -> str | None:
     """The page's own heading: `title` without the site's name, or the `h1` that says the same."""
-    text = squeezed(title).replace("\u00ad", "")
+    text = squeeze(title or "").replace("\u00ad", "")
     if not text:
         return title
-    headings = [squeezed(one.text_content()).replace("\u00ad", "") for one in root.iter("h1")]
+    headings = [squeeze(one.text_content()).replace("\u00ad", "") for one in root.iter("h1")]
     text = _without_site(text, [*headings, *said.headlines], said.site_names, url)
     words = set(_words(text))
     best, most = text, 0
@@ -171,9 +173,9 @@ def _without_site(text: str, headings: list[str], site_names: frozenset[str], ur
 def _is_site(name: str, site_names: frozenset[str], url: str | None) -> bool:
     host = host_of(url).split(".")
     labels = [one.replace("-", "") for one in host if len(one) > 3]
-    return bool(name) and bool(
+    return name != "" and (
         name in site_names
-        or SITE_ZH.fullmatch(name)
+        or SITE_ZH.fullmatch(name) is not None
         or name == "".join(host[-2:])
         or any(name.startswith(one) or (len(name) > 3 and one.startswith(name)) for one in labels)
     )
@@ -188,12 +190,12 @@ def lead_of(root: Any, text: str, said: Stated) -> list[str]:
     if heading is None:
         return []
     found: list[str] = []
-    flat, looked_at, seen = squeezed(text), 0, False
+    flat, looked_at, seen = squeeze(text), 0, False
     for one in root.iter():
         if one is heading:
             seen = True
         elif seen and one.tag in _BLOCKS and not any(inner.tag in _OUTER for inner in one):
-            words = squeezed(one.text_content())
+            words = squeeze(one.text_content())
             if len(words) < MIN_LEAD:
                 continue
             if words[:LEAD_PREFIX] in flat or looked_at >= LEAD_BLOCKS:
@@ -205,7 +207,7 @@ def lead_of(root: Any, text: str, said: Stated) -> list[str]:
 
 
 def _is_lead(element: Any, words: str, said: Stated) -> bool:
-    linked = sum(len(squeezed(one.text_content())) for one in element.iter("a"))
+    linked = sum(len(squeeze(one.text_content())) for one in element.iter("a"))
     if linked > LINKED * len(words):
         return False
     if any(words.startswith(one[:LEAD_PREFIX]) or one.startswith(words[:LEAD_PREFIX]) for one in said.descriptions):
@@ -219,10 +221,6 @@ def article_instead(text: str, said: Stated) -> str:
     """The article of the page's JSON-LD, where it says much more than what was extracted."""
     longer = len(said.article) >= MIN_BODY and len(said.article) > BODY_TIMES * len(text)
     return said.article if longer else text
-
-
-def squeezed(text: str | None) -> str:
-    return " ".join((text or "").split())
 
 
 def _words(text: str) -> list[str]:

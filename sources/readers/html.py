@@ -74,12 +74,10 @@ def page_draft(data: bytes, url: str | None, charset: str | None = None) -> Draf
     decoded = decode(data, declared)
     # Only a file can be a bare document; a page of the web is always taken apart.
     root = parse_html(decoded.text)
-    if root is None and decoded.text.strip():
-        raise Unreadable("nothing but control characters in it")
-    if root is not None and url is None and is_bare_document(root) and (text := body_text(root)):
-        return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
     if root is None:
-        raise Unreadable(NO_TEXT)
+        raise Unreadable("nothing but control characters in it" if decoded.text.strip() else NO_TEXT)
+    if url is None and is_bare_document(root) and (text := body_text(root)):
+        return Draft(text=text, raw_sha256=sha256(data), title=page_title(root), edits=decoded.edits)
     said, links = stated(root, url), link_texts(root)
     blocks, metadata = extract(root, url)
     text = article_instead("\n\n".join(without_boilerplate(blocks, links)), said)
