@@ -72,6 +72,8 @@ PHONE: Final = re.compile(
     r"|0\d{3,4}\)?[\s-]\d{3}[\s-]?\d{3,4}|\(?0\d{2}\)?[\s-]\d{4}[\s-]\d{4}|07\d{3}[\s-]?\d{6}"
     r")(?![\d%]|\.\d|-\d{5})"
 )
+# Pages of an article, by volume and issue: Pediatrics. 89(3):495–501. 1992.
+CITED: Final = re.compile(r"\d\s?\(\d{1,4}\):\s?$")
 PHONE_LABEL: Final = re.compile(
     r"(?i)(?:联系方式|电\s?话(?:号码)?|手机(?:号码?)?|座机|热线|传真|\btel(?:ephone)?\b|\bphone\b|\bmobile\b|\bcell\b|\bfax\b|"
     r"\bpager\b|\bwhats\s?app\b)(?:\s?(?:no|number))?[\s.:是为()#]{0,4}(?P<value>\+?\(?\d[\d\s().-]{5,18}\d)(?!\d)"
@@ -208,6 +210,17 @@ def _is_phone(value: str) -> bool:
 
 
 MANY_DIGITS: Final = r"(?:\d[\s().-]{0,3}){9}"
+
+
+NUMBERS: Final = each_match("PHONE", PHONE, valid=_is_phone)
+
+
+def _phones(text: str, low: int, high: int) -> Iterator[Span]:
+    for span in NUMBERS(text, low, high):
+        if not CITED.search(text, max(0, span.start - 12), span.start):
+            yield span
+
+
 FINDERS: Final = (
     Finder("@", each_match("EMAIL", EMAIL)),
     Finder(r"(?i)[(\[{]at[)\]}]|艾特|\bat\b.{1,40}(?:dot|点)", each_match("EMAIL", BROKEN_EMAIL)),
@@ -217,7 +230,7 @@ FINDERS: Final = (
     Finder(r"://|www\.", _links),
     Finder(r"\d\.\d{1,3}\.\d{1,3}\.\d|[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:", _addresses),
     Finder(rf"{MANY_DIGITS}|[A-Za-z]\d{{6,9}}|\d{{8}}|[A-Z]{{6}}\d{{2}}|[A-Z]{{2}}\d{{2}}\s?[A-Z\d]{{4}}", _national),
-    Finder(rf"{MANY_DIGITS}|\d{{3,4}}[-\s]\d{{3,4}}[-\s]?\d{{3,4}}|\+\d", each_match("PHONE", PHONE, valid=_is_phone)),
+    Finder(rf"{MANY_DIGITS}|\d{{3,4}}[-\s]\d{{3,4}}[-\s]?\d{{3,4}}|\+\d", _phones),
     Finder(
         r"(?i)(?:方式|话|码|机|热线|传真|tel|phone|mobile|cell|fax|pager|whats\s?app).{0,12}\d",
         each_match("PHONE", PHONE_LABEL, "value", _is_called_phone),

@@ -83,7 +83,7 @@ QQ: Final = re.compile(
 )
 AGE: Final = re.compile(
     r"(?<![\d.~≥>-])(?P<value>9\d|1[0-2]\d)(?=\s?(?:周?岁(?!以上|及以上|或以上|以下)|[- ]?years?[- ]?old|[- ]?yrs?\b[- ]?(?:old)?|\s?y/?o\b|[- ]year[- ]old))|"
-    r"(?i:\baged?[\s:]{1,2}|年龄[\s:]{0,2})(?P<after>9\d|1[0-2]\d)(?!\d|[.]\d|[%+-]|\s?(?:months?|weeks?|days?|hours?|个?月|天|周(?!岁)))"
+    r"(?i:\baged?[\s:]{1,2}|年龄[\s:]{0,2})(?P<after>9\d|1[0-2]\d)(?!\d|[.]\d|[%+-]|\s?(?:m?g\b|mcg|[µμ]g|m?[lL]\b|kg|IU\b|months?|weeks?|days?|hours?|个?月|天|周(?!岁)))"
 )
 
 AGE_WORDS: Final = re.compile(

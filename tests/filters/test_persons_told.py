@@ -183,6 +183,26 @@ def test_numbered_sounds_and_lists_are_no_dates_and_beds() -> None:
     assert {(text[span.start : span.end], span.kind) for span in spans} == {("3 May", "DATE"), ("12", "BED")}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Children < 5 years of age: 125 mg twice daily for children younger than five.",
+        "Lipids in childhood. Pediatrics. 89(3):495–501. 1992.",
+        "infection with mycobacteria or prior Bacille Calmette-Guérin vaccination",
+    ],
+)
+def test_doses_pages_and_vaccines_identify_nobody(text: str) -> None:
+    assert find_identifiers([text], ["1"], ["personal"])[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("aged 95, lives alone", "95"), ("Tel (3): 212-555-0147", "212-555-0147"), ("call 495-501-1992", "495-501-1992")],
+)
+def test_ages_and_telephones_are_still_found(text: str, found: str) -> None:
+    assert found in {text[span.start : span.end] for span in find_identifiers([text], ["1"], ["personal"])[0]}
+
+
 def test_a_person_beside_an_institution_is_one() -> None:
     text = "Heather Cushman, Tacoma Community College\nMs. Karen Hicks lasted 10 minutes, 10:30 Ms. Betz"
     assert {"Heather Cushman", "Karen Hicks", "Betz"} <= names(text)
